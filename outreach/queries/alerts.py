@@ -1,0 +1,175 @@
+"""What is asked about matters that somebody should look at, and about the programs that want to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from outreach.models import (
+    Address,
+    Alert,
+    Breaker,
+    Campaign,
+    Letter,
+    LetterEvent,
+    Member,
+    Organizer,
+    Report,
+    Target,
+    TargetAddress,
+    Webhook,
+    WebhookDelivery,
+    table,
+)
+
+A, C, W, D = table(Alert), table(Campaign), table(Webhook), table(WebhookDelivery)
+M, PEOPLE, L, E = table(Member), table(Organizer), table(Letter), table(LetterEvent)
+T, TA, ADDR, BREAKERS, REPORTS = table(Target), table(TargetAddress), table(Address), table(Breaker), table(Report)
+AWAKE = ("live", "paused")
+
+
+def open_ones(connection: Connection) -> Sequence[Any]:
+    """Every alert that is not over, locked by id until this transaction ends."""
+    return connection.execute(select(A).where(A.c.closed_at.is_(None)).order_by(A.c.id).with_for_update()).all()
+
+
+def by_id(connection: Connection, alert_id: str) -> Any | None:
+    """One alert."""
+    return connection.execute(select(A).where(A.c.id == alert_id)).first()
+
+
+def of_campaign(connection: Connection, campaign_id: int | None, most: int) -> Sequence[Any]:
+    """A campaign's alerts (None: the operator's), open ones first, then the newest."""
+    mine = A.c.campaign_id.is_(None) if campaign_id is None else A.c.campaign_id == campaign_id
+    return connection.execute(select(A).where(mine).order_by(A.c.closed_at.is_not(None), A.c.opened_at.desc(), A.c.id).limit(most)).all()
+
+
+def paused_themselves(connection: Connection) -> Sequence[Any]:
+    """Campaigns that are paused for a reason: id, slug, title, paused_why."""
+    return connection.execute(select(C.c.id, C.c.slug, C.c.title, C.c.paused_why).where(
+        C.c.state == "paused", C.c.paused_why.is_not(None))).all()
+
+
+def with_deadline(connection: Connection, now: datetime) -> Sequence[Any]:
+    """Campaigns that are live and have a deadline ahead: id, slug, title."""
+    return connection.execute(select(C.c.id, C.c.slug, C.c.title).where(C.c.state == "live", C.c.deadline > now)).all()
+
+
+def unknown(connection: Connection, before: datetime) -> Sequence[Any]:
+    """Campaigns with letters whose outcome has not been known since before this time: id, slug, title, n."""
+    return connection.execute(
+        select(C.c.id, C.c.slug, C.c.title, func.count().label("n")).join(L, L.c.campaign_id == C.c.id)
+        .where(L.c.state == "unknown", L.c.state_at < before).group_by(C.c.id, C.c.slug, C.c.title)).all()
+
+
+def suspect(connection: Connection) -> Sequence[Any]:
+    """Suspect addresses with the campaigns that write to them: campaign_id, slug, title, address_id, value, state_reason, name."""
+    return connection.execute(
+        select(C.c.id.label("campaign_id"), C.c.slug, C.c.title, ADDR.c.id.label("address_id"), ADDR.c.value, ADDR.c.state_reason,
+               func.min(T.c.name).label("name"))
+        .join(TA, TA.c.address_id == ADDR.c.id).join(T, and_(T.c.id == TA.c.target_id, T.c.active)).join(C, C.c.id == T.c.campaign_id)
+        .where(ADDR.c.state == "suspect", C.c.state.in_(AWAKE))
+        .group_by(C.c.id, C.c.slug, C.c.title, ADDR.c.id, ADDR.c.value, ADDR.c.state_reason)).all()
+
+
+def proposed(connection: Connection) -> Sequence[Any]:
+    """Addresses that wait for the operator's approval: id, value, name and campaign (the first of those that name them)."""
+    return connection.execute(
+        select(ADDR.c.id, ADDR.c.value, func.min(T.c.name).label("name"), func.min(C.c.title).label("title"))
+        .join(TA, TA.c.address_id == ADDR.c.id).join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id)
+        .where(ADDR.c.state == "proposed").group_by(ADDR.c.id, ADDR.c.value)).all()
+
+
+def failing_providers(connection: Connection, since: datetime) -> Sequence[Any]:
+    """Providers that have not been usable since before this time: transport, why, since."""
+    return connection.execute(select(BREAKERS.c.transport, BREAKERS.c.why, BREAKERS.c.since).where(BREAKERS.c.since <= since)).all()
+
+
+def people(connection: Connection, campaign_id: int | None) -> list[Any]:
+    """Who is told: a campaign's owners and organizers; the operators for what is no campaign's, or nobody's there. id, email."""
+    able = select(PEOPLE.c.id, PEOPLE.c.email).where(PEOPLE.c.disabled_at.is_(None)).order_by(PEOPLE.c.id)
+    found: list[Any] = []
+    if campaign_id is not None:
+        found = list(connection.execute(able.join(M, M.c.organizer_id == PEOPLE.c.id).where(
+            M.c.campaign_id == campaign_id, M.c.role.in_(("owner", "organizer")))).all())
+    return found or list(connection.execute(able.where(PEOPLE.c.operator)).all())
+
+
+def slug_of(connection: Connection, campaign_id: int) -> str:
+    """A campaign's slug."""
+    return str(connection.execute(select(C.c.slug).where(C.c.id == campaign_id)).scalar_one())
+
+
+# programs
+
+def webhooks(connection: Connection, campaign_id: int | None) -> Sequence[Any]:
+    """A campaign's webhooks (None: the operator's), the oldest first."""
+    mine = W.c.campaign_id.is_(None) if campaign_id is None else W.c.campaign_id == campaign_id
+    return connection.execute(select(W).where(mine).order_by(W.c.id)).all()
+
+
+def webhook(connection: Connection, webhook_id: str) -> Any | None:
+    """One webhook."""
+    return connection.execute(select(W).where(W.c.id == webhook_id)).first()
+
+
+def listeners(connection: Connection, campaign_id: int | None) -> Sequence[Any]:
+    """Webhooks in use that hear of this campaign: its own and the operator's."""
+    mine = W.c.campaign_id.is_(None)
+    return connection.execute(select(W).where(W.c.disabled_at.is_(None), mine if campaign_id is None else or_(
+        mine, W.c.campaign_id == campaign_id)).order_by(W.c.id)).all()
+
+
+def in_use(connection: Connection) -> Sequence[Any]:
+    """Webhooks in use, by id."""
+    return connection.execute(select(W).where(W.c.disabled_at.is_(None)).order_by(W.c.id)).all()
+
+
+def last_taken(connection: Connection, webhook_id: str) -> datetime | None:
+    """When a webhook last took something."""
+    found: datetime | None = connection.execute(select(func.max(D.c.ended_at)).where(
+        D.c.webhook_id == webhook_id, D.c.state == "taken")).scalar()
+    return found
+
+
+def newest_event(connection: Connection) -> int:
+    """The id of the newest letter event; 0 without any."""
+    return int(connection.execute(select(func.coalesce(func.max(E.c.id), 0))).scalar_one())
+
+
+def events_after(connection: Connection, after: int, most: int) -> Sequence[Any]:
+    """Letter events with a higher id, in order: id, letter_id, at, before, after, why, campaign_id, slug,
+    target (its key), channel."""
+    return connection.execute(
+        select(E.c.id, E.c.letter_id, E.c.at, E.c.before, E.c.after, E.c.why, L.c.campaign_id, C.c.slug, T.c.key.label("target"),
+               L.c.channel)
+        .join(L, L.c.id == E.c.letter_id).join(C, C.c.id == L.c.campaign_id).join(T, T.c.id == L.c.target_id)
+        .where(E.c.id > after).order_by(E.c.id).limit(most)).all()
+
+
+def deliveries_due(connection: Connection, now: datetime) -> bool:
+    """Whether something waits to be posted now."""
+    return connection.execute(select(D.c.id).where(_due(now)).limit(1)).first() is not None
+
+
+def next_delivery(now: datetime) -> Any:
+    """A sub-select: the delivery to make next, locked; one that somebody else has locked is left out."""
+    return select(D.c.id).where(_due(now)).order_by(D.c.not_before, D.c.id).limit(1).with_for_update(skip_locked=True)
+
+
+def _due(now: datetime) -> Any:
+    return or_(and_(D.c.state == "queued", D.c.not_before <= now), and_(D.c.state == "sending", D.c.lease_until <= now))
+
+
+def deliveries(connection: Connection, webhook_id: str, most: int) -> Sequence[Any]:
+    """The newest deliveries of a webhook."""
+    return connection.execute(select(D).where(D.c.webhook_id == webhook_id).order_by(D.c.id.desc()).limit(most)).all()
+
+
+def open_reports(connection: Connection) -> Sequence[Any]:
+    """Reports about campaigns that nobody has looked into: id, campaign_id, title."""
+    return connection.execute(select(REPORTS.c.id, REPORTS.c.campaign_id, C.c.title).join(C, C.c.id == REPORTS.c.campaign_id)
+                              .where(REPORTS.c.closed_at.is_(None))).all()

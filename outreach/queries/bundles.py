@@ -1,0 +1,89 @@
+"""What is asked about bundles: who could go in one, who is in one, and bundles that have lost their carrier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select
+
+from outreach.domain.letters import State
+from outreach.models import Attempt, Letter, Submission, Target, table
+
+L, S, T, AT = table(Letter), table(Submission), table(Target), table(Attempt)
+_QUEUED = L.c.state == State.QUEUED.value
+_LONE = (_QUEUED, L.c.carried_by.is_(None), L.c.carries.is_(False), L.c.withdrawn_at.is_(None))
+_UNDER_WAY = (State.QUEUED.value, State.SENDING.value, State.UNKNOWN.value)
+
+
+def lone(connection: Connection, target_id: int, address_id: int, most: int, *, last: bool) -> Sequence[Any]:
+    """Up to `most` letters that wait for themselves, the first or the last in line: id, submitted_at, not_before, consent_version."""
+    order = (L.c.submitted_at.desc(), L.c.id.desc()) if last else (L.c.submitted_at, L.c.id)
+    return connection.execute(
+        select(L.c.id, L.c.submitted_at, L.c.not_before, S.c.consent_version).select_from(L.join(S, S.c.id == L.c.submission_id))
+        .where(L.c.address_id == address_id, L.c.target_id == target_id, *_LONE).order_by(*order).limit(most)).all()
+
+
+def locked(connection: Connection, letter_ids: Sequence[str]) -> list[Row[Any]]:
+    """Those of these letters that still wait for themselves, whole rows, locked by id."""
+    found: list[Row[Any]] = []
+    ids = sorted(letter_ids)
+    for at in range(0, len(ids), 500):
+        found += connection.execute(select(L).where(L.c.id.in_(ids[at:at + 500]), *_LONE).order_by(L.c.id).with_for_update()).all()
+    return found
+
+
+def waiting_carriers(connection: Connection, campaign_id: int, *, target_id: int | None = None,
+                     address_id: int | None = None) -> Sequence[Row[Any]]:
+    """Letters that carry a bundle which waits, by id: whole rows, and key of the target."""
+    member = L.alias("member")
+    carrying = select(member.c.carried_by).where(member.c.carried_by.is_not(None), member.c.campaign_id == campaign_id)
+    chosen = select(L, T.c.key).join(T, T.c.id == L.c.target_id).where(L.c.id.in_(carrying), L.c.carries, _QUEUED)
+    if target_id is not None:
+        chosen = chosen.where(L.c.target_id == target_id)
+    if address_id is not None:
+        chosen = chosen.where(L.c.address_id == address_id)
+    return connection.execute(chosen.order_by(L.c.id)).all()
+
+
+def followers(connection: Connection, carrier_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """All that these letters carry, whatever their states, whole rows, locked by id."""
+    return connection.execute(select(L).where(L.c.carried_by.in_(carrier_ids)).order_by(L.c.id).with_for_update()).all()
+
+
+def carrier(connection: Connection, letter_id: str) -> Row[Any]:
+    """The whole row of a letter, which must be there; not locked."""
+    return connection.execute(select(L).where(L.c.id == letter_id)).one()
+
+
+def ended_lamely(connection: Connection, attempt_id: str | None) -> bool:
+    """Whether an attempt says nothing against another one: its refusal was for the moment, or it never was handed over."""
+    row = connection.execute(select(AT.c.verdict, AT.c.retryable).where(AT.c.id == attempt_id)).first()
+    return row is not None and (bool(row.retryable) or row.verdict == "void")
+
+
+def size(connection: Connection, carrier_id: str, state: str) -> int:
+    """How many letters in `state` a bundle holds, its carrier among them."""
+    return connection.execute(select(func.count()).select_from(L).where(
+        or_(L.c.id == carrier_id, L.c.carried_by == carrier_id), L.c.state == state)).scalar_one()
+
+
+def carrier_of_submission(connection: Connection, submission_id: str) -> list[str]:
+    """The ids of a submission's letters that carry a bundle, ascending."""
+    return list(connection.execute(select(L.c.id).where(L.c.submission_id == submission_id, L.c.carries).order_by(L.c.id)).scalars())
+
+
+def headless(connection: Connection, most: int) -> list[str]:
+    """The ids of letters that carry others which wait, though they themselves will not be handed over any more."""
+    head = L.alias("head")
+    # Not a join: in the order of their heads, SQLite would look at every letter for those few.
+    heads = select(L.c.carried_by).where(L.c.carried_by.is_not(None), _QUEUED, L.c.withdrawn_at.is_(None))
+    return list(connection.execute(select(head.c.id).where(head.c.id.in_(heads), head.c.state.not_in(_UNDER_WAY))
+                                   .order_by(head.c.id).limit(most)).scalars())
+
+
+def first_place(connection: Connection, target_id: int, address_id: int) -> datetime | None:
+    """The place of who is first in a target's line at an address."""
+    return connection.execute(select(func.min(L.c.submitted_at)).where(
+        L.c.address_id == address_id, L.c.target_id == target_id, *_LONE)).scalar()

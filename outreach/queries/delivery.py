@@ -1,0 +1,248 @@
+"""What a drain asks the database: what waits, what rules hold, what has started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
+
+from outreach.db import UTCDateTime
+from outreach.domain.letters import Channel, State
+from outreach.domain.pacing import Rule
+from outreach.models import (
+    Address,
+    Attempt,
+    Breaker,
+    Campaign,
+    Copy,
+    Lane,
+    Letter,
+    ServiceDay,
+    Submission,
+    Target,
+    TargetAddress,
+    table,
+)
+from outreach.queries.pauses import NOT_PAUSED
+
+L, S, C, T, A = table(Letter), table(Submission), table(Campaign), table(Target), table(Address)
+TA, AT, CP, B, LN = table(TargetAddress), table(Attempt), table(Copy), table(Breaker), table(Lane)
+
+
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before any attempt."""
+TURNS = 500
+"""A campaign that is not among so many newest attempts at an address has waited longest for its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued letter with all that its rendering needs. Only a hint: the ledger's commit decides whether it may go."""
+
+    id: str
+    campaign_id: int
+    submission_id: str
+    target_id: int
+    address_id: int
+    address: str
+    channel: Channel
+    tries: int
+    submitted_at: datetime
+    version_id: int
+    target_key: str
+    name: str
+    email: str
+    street: str
+    city: str
+    postal_code: str
+    phone: str
+    affiliation: str
+    subject: str | None
+    body: str | None
+    language: str
+    confirmed: bool
+    copied: bool
+    """Whether the campaign's inbox has had, or may have had, its copy."""
+    carries: bool
+    """Whether its hand-over takes a bundle along (docs/decisions/0016)."""
+
+
+_LETTER_COLUMNS = (
+    L.c.id, L.c.campaign_id, L.c.submission_id, L.c.target_id, L.c.address_id, A.c.value.label("address"), L.c.channel, L.c.tries,
+    L.c.submitted_at, S.c.version_id, T.c.key.label("target_key"), S.c.name, S.c.email, S.c.street, S.c.city, S.c.postal_code,
+    S.c.phone, S.c.affiliation, S.c.subject, S.c.body, S.c.language, S.c.confirmed_at.is_not(None).label("confirmed"),
+    select(CP.c.letter_id).where(CP.c.letter_id == L.c.id).exists().label("copied"), L.c.carries)
+_LETTER_FROM = (L.join(S, S.c.id == L.c.submission_id).join(T, T.c.id == L.c.target_id).join(A, A.c.id == L.c.address_id)
+                .join(C, C.c.id == L.c.campaign_id))
+
+
+def _row(row: Any) -> Waiting:
+    head, channel, rest = row[:6], row[6], row[7:]
+    return Waiting(*head, Channel(channel), *rest)  # type: ignore[call-arg]  # columns and fields are in the same order
+
+
+_NOW = bindparam("now", type_=UTCDateTime())
+
+
+def _not_called_off() -> Any:
+    c, a = C.alias("going_campaign"), A.alias("going_address")  # names of their own, whatever the query around joins
+    # A value each, not EXISTS: that is a join to Postgres, which may then come to a letter through all that its campaign has waiting.
+    return and_(L.c.withdrawn_at.is_(None),
+                select(and_(c.c.state == "live", or_(c.c.deadline.is_(None), c.c.deadline > _NOW)))
+                .where(c.c.id == L.c.campaign_id).scalar_subquery(),
+                select(a.c.state == "ok").where(a.c.id == L.c.address_id).scalar_subquery(), NOT_PAUSED)
+
+
+_NOT_CALLED_OFF = _not_called_off()
+_FREE = and_(L.c.carried_by.is_(None), or_(L.c.not_before.is_(None), L.c.not_before <= _NOW), _NOT_CALLED_OFF)
+MAY_GO = and_(L.c.state == State.QUEUED.value, _FREE)
+"""The condition under which a queued letter may be handed over, whoever asks: campaign live, in time, not taken back, not paused.
+Takes the parameters `now` and `transport` (see `NOT_PAUSED`). Statements on the hot path are built once; building one costs more
+than running it."""
+NAMED_MAY_GO = and_(func.coalesce(L.c.state, "") == State.QUEUED.value, _FREE)
+"""The same for letters that are named by their ids. No index of what is queued serves it: Postgres would walk through all of it
+as long as its statistics say that nothing is queued."""
+_STILL = select(L.c.id).where(L.c.id == bindparam("letter"), _NOT_CALLED_OFF)
+
+_WAITING = (select(*_LETTER_COLUMNS).select_from(_LETTER_FROM)
+            .where(L.c.address_id == bindparam("address_id"), MAY_GO, L.c.target_id.in_(bindparam("targets", expanding=True)))
+            .order_by(L.c.submitted_at, L.c.id).limit(bindparam("most")))
+
+
+_WAITING_TARGETS = select(L.c.target_id).where(L.c.address_id == bindparam("address_id"), MAY_GO).distinct()
+_NEXT_WAITING = select(func.min(L.c.not_before)).select_from(L.join(C, C.c.id == L.c.campaign_id)).where(
+    L.c.address_id == bindparam("address_id"), L.c.state == State.QUEUED.value, L.c.not_before > _NOW, C.c.state == "live")
+_LANE_TARGETS = (
+    select(A.c.id.label("address_id"), A.c.channel, A.c.state, A.c.pinned, T.c.id.label("target_id"), T.c.campaign_id, T.c.timezone,
+           T.c.hours, TA.c.limits, TA.c.share, T.c.active, LN.c.backoff_until, LN.c.setbacks)
+    .select_from(A.join(LN, LN.c.address_id == A.c.id).join(TA, TA.c.address_id == A.c.id)
+                 .join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id))
+    .where(A.c.id.in_(bindparam("address_ids", expanding=True)), C.c.state == "live").order_by(A.c.id, T.c.id))
+_SINCE = and_(AT.c.address_id == bindparam("address_id"), AT.c.started_at > bindparam("since", type_=UTCDateTime()))
+_BY_CAMPAIGN = and_(_SINCE, AT.c.campaign_id == bindparam("campaign_id"))
+_STARTS, _STARTS_OF = (select(AT.c.started_at).where(which).order_by(AT.c.started_at.desc()).limit(bindparam("most"))
+                       for which in (_SINCE, _BY_CAMPAIGN))
+_STARTED, _STARTED_OF = (select(func.count()).select_from(select(AT.c.id).where(which).limit(bindparam("most")).subquery())
+                         for which in (_SINCE, _BY_CAMPAIGN))
+
+
+def waiting(connection: Connection, address_id: int, now: datetime, targets: Sequence[int], most: int, *,
+            transport: str = "") -> list[Waiting]:
+    """The next letters of a lane to `targets` (those whose office is open) that `transport` may take, in order of submission."""
+    rows = connection.execute(_WAITING, {"address_id": address_id, "now": now, "targets": list(targets), "most": most,
+                                         "transport": transport})
+    return [_row(r) for r in rows]
+
+
+def letter(connection: Connection, letter_id: str) -> Waiting | None:
+    """One letter in the same form, whatever its state."""
+    row = connection.execute(select(*_LETTER_COLUMNS).select_from(_LETTER_FROM).where(L.c.id == letter_id)).first()
+    return _row(row) if row else None
+
+
+def carried(connection: Connection, letter_id: str) -> list[Waiting]:
+    """A carrier and the letters that go with it (those in its own state that have not been erased), in order of submission."""
+    carrier = L.alias("carrier")
+    state = select(carrier.c.state).where(carrier.c.id == letter_id).scalar_subquery()
+    rows = connection.execute(select(*_LETTER_COLUMNS).select_from(_LETTER_FROM).where(
+        or_(L.c.id == letter_id, L.c.carried_by == letter_id), L.c.state == state, S.c.erased_at.is_(None))
+        .order_by(L.c.submitted_at, L.c.id))
+    return [_row(r) for r in rows]
+
+
+def by_ids(connection: Connection, letter_ids: Sequence[str]) -> list[Waiting]:
+    """These letters in the same form, in order of submission, whatever their states."""
+    found: list[Waiting] = []
+    for at in range(0, len(letter_ids), 500):  # SQLite takes a limited number of parameters
+        rows = connection.execute(select(*_LETTER_COLUMNS).select_from(_LETTER_FROM).where(L.c.id.in_(letter_ids[at:at + 500])))
+        found += [_row(r) for r in rows]
+    return sorted(found, key=lambda w: (w.submitted_at, w.id))
+
+
+def called_off(connection: Connection, letter_id: str, now: datetime, transport: str) -> bool:
+    """Whether a letter that is claimed must not be handed over after all: stopped, paused, taken back, late, or its address blocked."""
+    return connection.execute(_STILL, {"letter": letter_id, "now": now, "transport": transport}).first() is None
+
+
+def waiting_targets(connection: Connection, address_id: int, now: datetime, *, transport: str = "") -> set[int]:
+    """The targets that have a letter in this lane which could go now by `transport`."""
+    return set(connection.execute(_WAITING_TARGETS, {"address_id": address_id, "now": now, "transport": transport}).scalars())
+
+
+def used_on(connection: Connection, day: str) -> int:
+    """How many hand-overs the service has started on a UTC day (YYYY-MM-DD), where that is counted."""
+    return connection.execute(select(ServiceDay.used).where(ServiceDay.day == day)).scalar() or 0
+
+
+def next_waiting_at(connection: Connection, address_id: int, now: datetime) -> datetime | None:
+    """When the first letter of a lane that is not yet due will be; None when none waits for a time."""
+    return connection.execute(_NEXT_WAITING, {"address_id": address_id, "now": now}).scalar()
+
+
+def lane_targets(connection: Connection, address_ids: Sequence[int]) -> list[Any]:
+    """Targets of live campaigns behind these addresses: address_id, channel, state, pinned, target_id, campaign_id, timezone, hours,
+    limits, share, active; of the lane backoff_until, setbacks."""
+    return list(connection.execute(_LANE_TARGETS, {"address_ids": address_ids}))
+
+
+def starts(connection: Connection, address_id: int, count: int, since: datetime | None, *,
+           campaign_id: int | None = None) -> list[datetime]:
+    """The newest `count` starts at an address after `since` (None: ever), ascending; those of one campaign only, if named."""
+    found = connection.execute(_STARTS if campaign_id is None else _STARTS_OF, {
+        "address_id": address_id, "since": since or EVER, "most": count, **({} if campaign_id is None else {"campaign_id": campaign_id})})
+    return list(reversed(found.scalars().all()))
+
+
+def last_turns(connection: Connection, address_id: int) -> dict[int, datetime]:
+    """When each campaign last started an attempt at an address, among its newest `TURNS` attempts."""
+    newest = (select(AT.c.campaign_id, AT.c.started_at).where(AT.c.address_id == address_id)
+              .order_by(AT.c.started_at.desc()).limit(TURNS).subquery())
+    rows = connection.execute(select(newest.c.campaign_id, func.max(newest.c.started_at)).group_by(newest.c.campaign_id))
+    return {campaign: at for campaign, at in rows}
+
+
+def started_within(connection: Connection, address_id: int, rule: Rule, now: datetime, *, campaign_id: int | None = None) -> int:
+    """How many attempts (of one campaign, if named) started in the rule's period up to now, at most the rule's own count."""
+    return connection.execute(_STARTED if campaign_id is None else _STARTED_OF, {
+        "address_id": address_id, "since": EVER if rule.period is None else now - rule.period, "most": rule.count,
+        **({} if campaign_id is None else {"campaign_id": campaign_id})}).scalar_one()
+
+
+def line_busy_until(connection: Connection, address_id: int, now: datetime) -> datetime | None:
+    """Until when a call to this fax number may still be under way; None when the line is free."""
+    return connection.execute(select(func.max(AT.c.line_until)).where(
+        AT.c.address_id == address_id, AT.c.line_until > now)).scalar()
+
+
+def lines_taken(connection: Connection, transport: str, now: datetime) -> int:
+    """How many calls of a fax provider may still be under way."""
+    return connection.execute(select(func.count()).select_from(AT).where(AT.c.line_until > now, AT.c.transport == transport)).scalar_one()
+
+
+def lock_lines(connection: Connection, transport: str) -> None:
+    """Nobody else counts this provider's lines until this transaction ends; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"lines {transport}", 0))))
+
+
+def breaker(connection: Connection, transport: str) -> Any | None:
+    """What is known of a provider that cannot be used: until, trips, since, why; None for one that can."""
+    return connection.execute(select(B.c.until, B.c.trips, B.c.since, B.c.why).where(B.c.transport == transport)).first()
+
+
+def breakers(connection: Connection) -> list[Any]:
+    """All providers that cannot be used: transport, until, trips, since, why."""
+    return list(connection.execute(select(B).order_by(B.c.transport)))
+
+
+def overdue_polls(connection: Connection, now: datetime, *, after: timedelta, again: timedelta, most: int) -> list[Any]:
+    """Accepted fax attempts without a final receipt, due to be asked about: id, provider_ref, transport."""
+    return list(connection.execute(
+        select(AT.c.id, AT.c.provider_ref, AT.c.transport).where(
+            # coalesce(): or SQLite would go through the index of all providers' names instead of that of the lines taken
+            AT.c.line_until.is_not(None), AT.c.verdict == "accepted", func.coalesce(AT.c.provider_ref, "") != "",
+            AT.c.started_at < now - after,
+            or_(AT.c.polled_at.is_(None), AT.c.polled_at < now - again)).order_by(AT.c.started_at).limit(most)))

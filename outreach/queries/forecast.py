@@ -1,0 +1,54 @@
+"""What a forecast asks: how many letters wait for each office, and at which of its addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select, union_all
+
+from outreach.domain.letters import State
+from outreach.models import Address, Counter, CounterDelta, Letter, Target, TargetAddress, table
+
+L, T, A, TA = table(Letter), table(Target), table(Address), table(TargetAddress)
+COUNTERS, DELTAS = table(Counter), table(CounterDelta)
+_QUEUED = f"letter:{State.QUEUED.value}"
+
+
+def places(connection: Connection, target_ids: Sequence[int]) -> Sequence[Any]:
+    """Where letters to these targets can wait, in order of preference: campaign_id, target_id, key, name, timezone, address_id,
+    channel, value."""
+    return connection.execute(
+        select(T.c.campaign_id, T.c.id.label("target_id"), T.c.key, T.c.name, T.c.timezone, TA.c.address_id, A.c.channel, A.c.value)
+        .select_from(TA.join(T, T.c.id == TA.c.target_id).join(A, A.c.id == TA.c.address_id))
+        .where(T.c.id.in_(target_ids), A.c.channel.in_(("email", "fax"))).order_by(T.c.position, T.c.id, A.c.channel, TA.c.rank)).all()
+
+
+def target_ids(connection: Connection, campaign_id: int) -> list[int]:
+    """The ids of all targets that the campaign ever had, ascending."""
+    return list(connection.execute(select(T.c.id).where(T.c.campaign_id == campaign_id).order_by(T.c.id)).scalars())
+
+
+def queued(connection: Connection, campaign_ids: Sequence[int]) -> dict[tuple[int, str], int]:
+    """Target and channel to how many letters are queued, as the counters have it: it costs the same however many wait."""
+    parts = [select(t.c.target_id, t.c.channel, n.label("n")).where(t.c.campaign_id.in_(campaign_ids), t.c.name == _QUEUED)
+             for t, n in ((COUNTERS, COUNTERS.c.n), (DELTAS, DELTAS.c.delta))]
+    both = union_all(*parts).subquery()
+    rows = connection.execute(select(both.c.target_id, both.c.channel, func.sum(both.c.n)).group_by(both.c.target_id, both.c.channel))
+    return {(target, channel): int(n) for target, channel, n in rows if n > 0}
+
+
+def carried(connection: Connection, campaign_ids: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Target and address to how many queued letters wait there only to go with another's hand-over."""
+    rows = connection.execute(
+        select(L.c.target_id, L.c.address_id, func.count()).where(
+            # Not the bare column: the index of all letters of a campaign is no way to the few that are carried.
+            L.c.carried_by.is_not(None), L.c.state == State.QUEUED.value, func.coalesce(L.c.campaign_id, 0).in_(campaign_ids))
+        .group_by(L.c.target_id, L.c.address_id))
+    return {(target, address): n for target, address, n in rows}
+
+
+def queued_at(connection: Connection, target_id: int, address_id: int, most: int) -> int:
+    """How many letters to a target are queued at one address, counted at most up to `most`; carried ones too."""
+    chosen = select(L.c.id).where(L.c.address_id == address_id, L.c.state == State.QUEUED.value, L.c.target_id == target_id)
+    return connection.execute(select(func.count()).select_from(chosen.limit(most).subquery())).scalar_one()

@@ -1,0 +1,117 @@
+"""What is asked about letters, one submission's or one at a time, and how many stand before one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, or_, select
+
+from outreach.domain.letters import WAITING, Reason, State, Verdict
+from outreach.models import Address, Attempt, Campaign, Letter, Review, Submission, Target, table
+
+L, S, C, T, A, AT = table(Letter), table(Submission), table(Campaign), table(Target), table(Address), table(Attempt)
+RV = table(Review)
+
+_PAGES = select(func.max(AT.c.pages)).where(AT.c.letter_id == L.c.id).scalar_subquery()
+_SHOWN = (select(L, T.c.name.label("target"), T.c.timezone, T.c.position, _PAGES.label("pages"))
+          .select_from(L.join(T, T.c.id == L.c.target_id)).order_by(T.c.position))
+# Of several attempts the one that arrived, else the newest, says how the provider calls this letter.
+_PROVIDER_REF = (select(AT.c.provider_ref).where(AT.c.letter_id == L.c.id, AT.c.provider_ref.is_not(None))
+                 .order_by((AT.c.verdict == Verdict.DELIVERED.value).desc(), AT.c.started_at.desc()).limit(1).scalar_subquery())
+_LISTED = (select(L.c.id, T.c.key.label("target"), L.c.channel, A.c.value.label("address"), L.c.state, L.c.reason,
+                  _PROVIDER_REF.label("provider_ref"), L.c.created_at, L.c.sent_at, L.c.delivered_at)
+           .select_from(L.join(T, T.c.id == L.c.target_id).join(A, A.c.id == L.c.address_id)).order_by(L.c.id))
+
+
+def by_id_locked(connection: Connection, letter_id: str) -> Row[Any]:
+    """The whole row of one letter, which must be there; nobody else changes it until this transaction ends."""
+    return connection.execute(select(L).where(L.c.id == letter_id).with_for_update()).one()
+
+
+def of_submission(connection: Connection, submission_id: str) -> Sequence[Row[Any]]:
+    """Whole rows of a submission's letters, by id: the order in which letters are locked."""
+    return connection.execute(select(L).where(L.c.submission_id == submission_id).order_by(L.c.id)).all()
+
+
+def place_is_taken(connection: Connection, letter: Row[Any]) -> bool:
+    """Whether a letter that counts holds the place of this one's person at its target."""
+    return connection.execute(select(L.c.id).where(
+        L.c.campaign_id == letter.campaign_id, L.c.wave == letter.wave, L.c.target_id == letter.target_id,
+        L.c.fingerprint == letter.fingerprint, L.c.slot == letter.slot, L.c.counts)).first() is not None
+
+
+def owner(connection: Connection, letter_id: str) -> Any | None:
+    """Whose letter it is: submission_id, channel."""
+    return connection.execute(select(L.c.submission_id, L.c.channel).where(L.c.id == letter_id)).first()
+
+
+def shown(connection: Connection, submission_id: str) -> Sequence[Row[Any]]:
+    """A submission's letters for its page, in the file's order: whole rows with target (its name), timezone, position, pages."""
+    return connection.execute(_SHOWN.where(L.c.submission_id == submission_id)).all()
+
+
+def shown_of_person(connection: Connection, campaign_id: int, fingerprint: str, targets: Sequence[int],
+                    before: datetime) -> Sequence[Row[Any]]:
+    """One person's letters to `targets` that count, made before `before`; columns and order as in `shown`."""
+    return connection.execute(_SHOWN.where(
+        L.c.campaign_id == campaign_id, L.c.target_id.in_(targets), L.c.fingerprint == fingerprint, L.c.counts,
+        L.c.created_at < before)).all()
+
+
+def for_recipient(connection: Connection, letter_id: str) -> Any | None:
+    """What a letter's recipient may know: channel, created_at, sent_at, confirmed_at, slug and title, name of the target."""
+    return connection.execute(
+        select(L.c.channel, L.c.created_at, L.c.sent_at, S.c.confirmed_at, C.c.slug, C.c.title, T.c.name)
+        .select_from(L.join(S, S.c.id == L.c.submission_id).join(C, C.c.id == L.c.campaign_id).join(T, T.c.id == L.c.target_id))
+        .where(L.c.id == letter_id)).first()
+
+
+def page(connection: Connection, campaign_id: int, after: str, most: int) -> Sequence[Any]:
+    """The next `most` letters of a campaign after this id, with what `outreach letters --json` says about each."""
+    return connection.execute(_LISTED.where(L.c.campaign_id == campaign_id, L.c.id > after).limit(most)).all()
+
+
+def waiting_at(connection: Connection, campaign_ids: Sequence[int], address_ids: Sequence[int]) -> Sequence[Any]:
+    """What waits at these addresses, locked by id, with what a move needs: id, campaign_id, target_id, address_id, channel, state."""
+    return connection.execute(
+        select(L.c.id, L.c.campaign_id, L.c.target_id, L.c.address_id, L.c.channel, L.c.state)
+        .where(L.c.campaign_id.in_(campaign_ids), L.c.address_id.in_(address_ids), L.c.state.in_([s.value for s in WAITING]))
+        .order_by(L.c.id).with_for_update()).all()
+
+
+def ended_by_deadline(connection: Connection, campaign_id: int) -> Sequence[Any]:
+    """Letters that a deadline ended and that their supporters, who have confirmed where it is asked, have not taken back: what a move
+    needs, submission_id, and whether it is unread, that is, waited for a moderator."""
+    unread = select(RV.c.submission_id).where(RV.c.submission_id == L.c.submission_id, RV.c.state.in_(("waiting", "free")),
+                                              RV.c.reasons != []).exists()
+    return connection.execute(
+        select(L.c.id, L.c.campaign_id, L.c.target_id, L.c.channel, L.c.submission_id, unread.label("unread"))
+        .select_from(L.join(S, S.c.id == L.c.submission_id))
+        .where(L.c.campaign_id == campaign_id, L.c.state == State.EXPIRED.value, L.c.reason == Reason.DEADLINE.value,
+               L.c.withdrawn_at.is_(None), S.c.state == "accepted", S.c.erased_at.is_(None)).order_by(L.c.id)).all()
+
+
+def ahead_of(connection: Connection, letter: Row[Any], most: int) -> int:
+    """How many hand-overs of its own campaign stand before this letter in its lane, counted at most up to `most`."""
+    ahead = select(L.c.id).where(
+        L.c.address_id == letter.address_id, L.c.campaign_id == letter.campaign_id, L.c.state == State.QUEUED.value,
+        L.c.carried_by.is_(None),
+        or_(L.c.submitted_at < letter.submitted_at, and_(L.c.submitted_at == letter.submitted_at, L.c.id < letter.id)))
+    return connection.execute(select(func.count()).select_from(ahead.limit(most).subquery())).scalar_one()
+
+
+def of_others(connection: Connection, letter: Row[Any], most: int) -> list[int]:
+    """How many hand-overs each other live campaign has waiting in this letter's lane, of `most` in all."""
+    found = (select(L.c.campaign_id).select_from(L.join(C, C.c.id == L.c.campaign_id)).where(
+        L.c.address_id == letter.address_id, L.c.campaign_id != letter.campaign_id, L.c.state == State.QUEUED.value, C.c.state == "live",
+        L.c.carried_by.is_(None))
+        .limit(most).subquery())
+    return list(connection.execute(select(func.count()).select_from(found).group_by(found.c.campaign_id)).scalars())
+
+
+def queued_at(connection: Connection, address_id: int, most: int) -> int:
+    """How many hand-overs wait in a lane, counted at most up to `most`."""
+    queued = select(L.c.id).where(L.c.address_id == address_id, L.c.state == State.QUEUED.value, L.c.carried_by.is_(None))
+    return connection.execute(select(func.count()).select_from(queued.limit(most).subquery())).scalar_one()

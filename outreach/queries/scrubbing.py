@@ -1,0 +1,41 @@
+"""Whose personal data has been kept long enough."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from outreach.domain.letters import State
+from outreach.models import Campaign, Letter, Submission, table
+
+C, L, S = table(Campaign), table(Letter), table(Submission)
+_STILL_NEEDED = (State.HELD.value, State.QUEUED.value, State.SENDING.value)
+
+
+def of_closed(connection: Connection, closed_before: datetime, most: int) -> list[str]:
+    """Ids of submissions, not scrubbed yet, of campaigns closed before `closed_before`; none with a letter that may still go."""
+    return list(connection.execute(
+        # Not a join: in the order of their ids, SQLite would look at every submission for those few.
+        select(S.c.id).where(S.c.campaign_id.in_(select(C.c.id).where(C.c.state == "closed", C.c.closed_at <= closed_before)),
+                             S.c.erased_at.is_(None), ~_has_letter_to_go())
+        .order_by(S.c.id).limit(most)).scalars())
+
+
+def never_confirmed(connection: Connection, created_before: datetime, most: int) -> list[str]:
+    """Ids of submissions made before `created_before`, not scrubbed yet, that nobody ever confirmed."""
+    return list(connection.execute(
+        select(S.c.id).where(S.c.state.in_(("unconfirmed", "expired")), S.c.confirmed_at.is_(None), S.c.created_at <= created_before,
+                             S.c.erased_at.is_(None), ~_has_letter_to_go())
+        .order_by(S.c.id).limit(most)).scalars())
+
+
+def campaigns_without_data(connection: Connection, closed_before: datetime) -> list[int]:
+    """Ids of campaigns closed before `closed_before` that still have their key and no submission that is not scrubbed."""
+    kept = select(S.c.id).where(S.c.campaign_id == C.c.id, S.c.erased_at.is_(None)).exists()
+    return list(connection.execute(select(C.c.id).where(
+        C.c.state == "closed", C.c.closed_at <= closed_before, C.c.fingerprint_key.is_not(None), ~kept).order_by(C.c.id)).scalars())
+
+
+def _has_letter_to_go() -> ColumnElement[bool]:
+    return select(L.c.id).where(L.c.submission_id == S.c.id, L.c.state.in_(_STILL_NEEDED)).exists()

@@ -1,0 +1,180 @@
+"""Alerts: each matter that an organizer should look at is told once, and once more when it is over.
+
+A look compares what is the matter now with the alerts that are open. One that has gone stays open until it has been calm for
+`CALM`, so that a provider that comes and goes is one alert, not twenty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from outreach.db import new_id, reading, unit_of_work
+from outreach.logs import get
+from outreach.models import Alert, table
+from outreach.queries import alerts as queries
+from outreach.queries import money
+from outreach.services import budgets, campaigns, forecast, notices, webhooks
+from outreach.settings import get_settings
+
+log = get()
+_ALERTS = table(Alert)
+CALM = timedelta(minutes=5)
+FAILING = timedelta(minutes=2)
+"""A provider is reported when it has been out of use for so long; most troubles are over sooner."""
+UNKNOWN = timedelta(minutes=15)
+"""Most outcomes that are not known at once are found out within that."""
+NEARLY_SPENT = 80
+"""Percent of a budget."""
+MOST_SHOWN = 100
+
+NAMES = MappingProxyType({
+    "campaign_paused": "The campaign paused itself", "provider_failing": "A provider cannot be used",
+    "deadline": "Letters will miss the deadline", "budget": "The fax budget is nearly used up",
+    "unknown": "Letters whose outcome is not known", "address_suspect": "An address seems wrong",
+    "address_proposed": "An address waits for approval", "report": "A campaign was reported"})
+"""What each kind of alert is called."""
+_ROOMS = {"campaign_paused": "levers", "deadline": "levers", "budget": "money", "unknown": "letters?state=unknown",
+          "address_suspect": "levers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Something that is the matter now."""
+
+    kind: str
+    ref: str
+    """What it is about, within its kind."""
+    campaign_id: int | None
+    """None: the operator's."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert as pages and mails show it."""
+
+    id: str
+    kind: str
+    name: str
+    detail: str
+    opened_at: datetime
+    closed_at: datetime | None
+    path: str
+    """Where something can be done about it."""
+
+
+def look(now: datetime, *, forecasts: bool = True) -> int:
+    """Open alerts for what is newly the matter, close those that are over. Returns how many were opened or closed.
+
+    `forecasts` looks at deadlines too, which costs more than the rest together.
+    """
+    with reading() as c:
+        seen = {(m.kind, m.ref): m for m in _matters(c, now)}
+    if forecasts:
+        seen |= {(m.kind, m.ref): m for m in _deadlines(now)}
+    changed = 0
+    with unit_of_work() as c:
+        known = {(a.kind, a.ref): a for a in queries.open_ones(c)}
+        for key in sorted(seen.keys() - known.keys()):
+            _open(c, seen[key], now)
+            changed += 1
+        for key, alert in sorted(known.items()):
+            if key in seen:
+                if alert.calm_since is not None or alert.detail != seen[key].detail[:500]:
+                    c.execute(update(_ALERTS).where(_ALERTS.c.id == alert.id).values(calm_since=None, detail=seen[key].detail[:500]))
+            elif alert.kind == "deadline" and not forecasts:
+                continue
+            elif alert.calm_since is None:
+                c.execute(update(_ALERTS).where(_ALERTS.c.id == alert.id).values(calm_since=now))
+            elif now - alert.calm_since >= CALM:
+                c.execute(update(_ALERTS).where(_ALERTS.c.id == alert.id).values(closed_at=now))
+                _tell(c, "alert_over", alert.id, alert.campaign_id, now)
+                webhooks.offer(c, alert.campaign_id, f"{alert.id}.over", "alert.closed", _body(c, alert, closed_at=now), now=now)
+                changed += 1
+    if changed:
+        notices.ring_soon()
+        log.info("alerts", changed=changed)
+    return changed
+
+
+def _open(c: Connection, matter: Matter, now: datetime) -> None:
+    alert_id = new_id(now.timestamp())
+    c.execute(insert(_ALERTS).values(id=alert_id, kind=matter.kind, ref=matter.ref[:120], campaign_id=matter.campaign_id,
+                                     detail=matter.detail[:500], opened_at=now))
+    _tell(c, "alert", alert_id, matter.campaign_id, now)
+    row = queries.by_id(c, alert_id)
+    webhooks.offer(c, matter.campaign_id, f"{alert_id}.open", "alert.opened", _body(c, row), now=now)
+
+
+def _tell(c: Connection, kind: str, alert_id: str, campaign_id: int | None, now: datetime) -> None:
+    for person in queries.people(c, campaign_id):
+        notices.add(c, kind, f"{alert_id}:{person.id}", recipient=person.email, campaign_id=campaign_id, now=now)
+
+
+def _body(c: Connection, alert: Any, closed_at: datetime | None = None) -> dict[str, Any]:
+    """An alert as webhooks hear of it."""
+    return {"alert": alert.id, "kind": alert.kind, "name": NAMES.get(alert.kind, alert.kind), "detail": alert.detail,
+            "campaign": None if alert.campaign_id is None else queries.slug_of(c, alert.campaign_id),
+            "opened_at": alert.opened_at.isoformat(), "closed_at": closed_at and closed_at.isoformat()}
+
+
+def _matters(c: Connection, now: datetime) -> Iterator[Matter]:
+    currency = get_settings().currency
+    for r in queries.paused_themselves(c):
+        yield Matter("campaign_paused", str(r.id), r.id, f"{r.title}: {r.paused_why}")
+    for r in queries.failing_providers(c, now - FAILING):
+        yield Matter("provider_failing", r.transport, None,
+                     f"{r.transport} has not been usable since {r.since:%Y-%m-%d %H:%M} UTC: {r.why}")
+    for r in money.nearly_spent(c, NEARLY_SPENT):
+        yield Matter("budget", str(r.campaign_id), r.campaign_id,
+                     f"{r.title}: {budgets.said(r.spent, currency)} of {budgets.said(r.cap, currency)} are spent"
+                     + ("; the next fax does not fit, so faxes wait" if r.full_at else ""))
+    for r in queries.unknown(c, now - UNKNOWN):
+        yield Matter("unknown", str(r.id), r.id, f"{r.title}: of {r.n} {'letter' if r.n == 1 else 'letters'} nobody knows whether "
+                     f"{'it' if r.n == 1 else 'they'} arrived; somebody has to decide")
+    for r in queries.suspect(c):
+        yield Matter("address_suspect", f"{r.campaign_id}:{r.address_id}", r.campaign_id,
+                     f"{r.title}: {r.value} ({r.name}) seems wrong: {r.state_reason or 'it failed repeatedly'}; nothing is sent there")
+    for r in queries.proposed(c):
+        yield Matter("address_proposed", str(r.id), None, f"{r.value} ({r.name}, {r.title}) was entered at the desk; nothing is sent "
+                     "there until you approve it")
+    for r in queries.open_reports(c):
+        yield Matter("report", r.id, None, f"{r.title} was reported; see what was written")
+
+
+def _deadlines(now: datetime) -> Iterator[Matter]:
+    with reading() as c:
+        live = queries.with_deadline(c, now)
+        for row in live:
+            late = [f for f in forecast.lanes_of(c, campaigns.get(row.slug), now, get_settings()) if f.misses and f.why != "paused"]
+            if late:
+                more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
+                worst = max(late, key=lambda f: f.misses)
+                yield Matter("deadline", str(row.id), row.id, f"{row.title}, {worst.name}: {worst.sentence(now)}{more}")
+
+
+def of_campaign(slug: str | None) -> list[AlertRow]:
+    """A campaign's alerts (None: the operator's), open ones first. Raises NotFound."""
+    campaign_id = None if slug is None else campaigns.get(slug).id
+    with reading() as c:
+        return [_row(a, slug) for a in queries.of_campaign(c, campaign_id, MOST_SHOWN)]
+
+
+def one(alert_id: str) -> AlertRow | None:
+    """One alert, for its mail."""
+    with reading() as c:
+        alert = queries.by_id(c, alert_id)
+        if alert is None:
+            return None
+        return _row(alert, None if alert.campaign_id is None else queries.slug_of(c, alert.campaign_id))
+
+
+def _row(alert: Any, slug: str | None) -> AlertRow:
+    path = f"/o/c/{slug}/{_ROOMS.get(alert.kind, '')}" if slug else "/o/operator"
+    return AlertRow(alert.id, alert.kind, NAMES.get(alert.kind, alert.kind), alert.detail, alert.opened_at, alert.closed_at, path)

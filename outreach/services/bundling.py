@@ -1,0 +1,174 @@
+"""Making a bundle of what would miss the deadline at one address, and taking it apart again.
+
+The first in line carries the others, so that all go before the deadline and there is time for another try. Whoever gives the
+bundle a place in line is in it too: with 340 that are late, 341 letters go together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, update
+
+from outreach.db import reading, unit_of_work, utcnow
+from outreach.domain.letters import State
+from outreach.errors import Conflict, NotFound
+from outreach.logs import get
+from outreach.models import Lane, table
+from outreach.queries import bundles as queries
+from outreach.queries import campaigns as campaign_queries
+from outreach.queries import delivery
+from outreach.queries import letters as letter_queries
+from outreach.queries.delivery import Waiting
+from outreach.render.text import CannotRender
+from outreach.services import audit, bundle_papers, campaigns, forecast, forms
+from outreach.services.bundles import set_values
+from outreach.services.forecast import LaneForecast
+from outreach.settings import get_settings
+
+log = get()
+_LANES = table(Lane)
+MOST = 2000
+"""Letters in one bundle: more take long to set and fill too many pages. What is left makes another."""
+HEADS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would go together at one address, in order of submission; the first carries the others."""
+
+    lane: LaneForecast
+    letters: tuple[Waiting, ...] = ()
+    joins: str = ""
+    """The letter that carries a bundle which waits there already and which they would join."""
+    unasked: int = 0
+    """Letters that would miss the deadline and are left out: their writers' consent does not speak of bundles."""
+    why_not: str = ""
+    """Why there is nothing to send together."""
+
+
+def plans(slug: str, *, target: str = "", now: datetime | None = None) -> list[Plan]:
+    """For each lane of a campaign (of one target, if named) in which letters miss the deadline: what would go together.
+
+    Raises NotFound.
+    """
+    now, campaign = now or utcnow(), campaigns.get(slug)
+    if target and target not in {t.key for t in campaigns.targets_of(campaign.id, dropped=True)}:
+        raise NotFound(f"{slug} has no target {target!r}")
+    with reading() as c:
+        return [_plan(c, campaign.id, lane, now) for lane in forecast.lanes_of(c, campaign, now, get_settings())
+                if lane.misses and target in ("", lane.target)]
+
+
+def preview(plan: Plan, *, now: datetime | None = None) -> bytes:
+    """The pages that would go out, as PDF, stamped now. Raises Conflict when there is nothing to send together."""
+    if plan.why_not:
+        raise Conflict(plan.why_not)
+    together = plan.letters
+    if plan.joins:
+        with reading() as c:
+            together = (*delivery.carried(c, plan.joins), *plan.letters)
+    return bundle_papers.pdf(together, together[0], now or utcnow(), get_settings())
+
+
+def pages(plan: Plan, *, now: datetime | None = None) -> int:
+    """How many pages the preview has."""
+    from outreach.render.pages import page_count
+
+    return page_count(preview(plan, now=now))
+
+
+def send(slug: str, *, target: str = "", now: datetime | None = None, who: str = audit.COMMAND_LINE) -> list[Plan]:
+    """Bind what would miss the deadline, lane by lane. Returns what was bound, as it was bound; raises NotFound, and Conflict when
+    nothing can be."""
+    now = now or utcnow()
+    found = plans(slug, target=target, now=now)
+    bound = []
+    for plan in found:
+        if not plan.why_not:
+            with unit_of_work() as c:
+                bound += _bind(c, plan, now, who)
+    if not bound:
+        raise Conflict("; ".join(sorted({p.why_not for p in found if p.why_not})) or "no letter would miss the deadline")
+    return bound
+
+
+def undo(slug: str, *, target: str = "", now: datetime | None = None, who: str = audit.COMMAND_LINE) -> int:
+    """Take apart the bundles of a campaign (of one target) that wait: each letter is in its own place again. Returns how many letters.
+
+    Raises NotFound, and Conflict when no bundle waits.
+    """
+    now, campaign, freed = now or utcnow(), campaigns.get(slug), 0
+    with unit_of_work() as c:
+        found = [x for x in queries.waiting_carriers(c, campaign.id) if target in ("", x.key)]
+        _take_lanes(c, [x.address_id for x in found], now)
+        for x in found:
+            carrier = letter_queries.by_id_locked(c, x.id)
+            members = [m for m in queries.followers(c, [x.id]) if m.state == State.QUEUED.value]
+            if carrier.state != State.QUEUED.value or not carrier.carries:  # it went while we waited for it
+                continue
+            set_values(c, [m.id for m in members], carried_by=None)
+            set_values(c, [x.id], carries=False, submitted_at=carrier.created_at)
+            freed += len(members) + 1
+            audit.note(c, "bundle taken apart", at=now, who=who, campaign_id=campaign.id, detail=f"{len(members) + 1} letters to {x.key}")
+    if not freed:
+        raise Conflict("no bundle waits")
+    return freed
+
+
+def _plan(c: Connection, campaign_id: int, lane: LaneForecast, now: datetime) -> Plan:
+    late = queries.lone(c, lane.target_id, lane.address_id, lane.misses, last=True)
+    willing = [x for x in late if x.consent_version >= forms.BUNDLES_SINCE]
+    unasked, willing = len(late) - len(willing), willing[-MOST:]  # the earliest of them
+    if lane.misses >= lane.waiting:
+        why = forecast.WHY[lane.why] if lane.why in ("paused", "address", "hours") else "its limits let nothing start before then"
+        return Plan(lane, unasked=unasked, why_not=f"not one hand-over can be made before the deadline: {why}")
+    carriers = [x for x in queries.waiting_carriers(c, campaign_id, target_id=lane.target_id, address_id=lane.address_id)
+                if x.attempt_id is None]
+    chosen = {x.id for x in willing}
+    if not carriers:
+        heads = queries.lone(c, lane.target_id, lane.address_id, min(lane.waiting - lane.misses, HEADS), last=False)
+        chosen |= set([x.id for x in heads if x.consent_version >= forms.BUNDLES_SINCE and (x.not_before or now) <= now][:1])
+    letters = tuple(w for w in delivery.by_ids(c, sorted(chosen)) if _can_be_printed(w))
+    if len(letters) < (1 if carriers else 2):
+        return Plan(lane, unasked=unasked, why_not="nobody else whose consent speaks of bundles is late")
+    return Plan(lane, letters, carriers[0].id if carriers else "", unasked)
+
+
+def _can_be_printed(letter: Waiting) -> bool:
+    try:
+        bundle_papers.text_of(letter)
+    except CannotRender:
+        return False
+    return True
+
+
+def _bind(c: Connection, plan: Plan, now: datetime, who: str) -> list[Plan]:
+    """Make a plan's bundle of those who still wait; [] when too few are left."""
+    _take_lanes(c, [plan.lane.address_id], now)
+    carrier_id = plan.joins
+    if carrier_id:
+        carrier = letter_queries.by_id_locked(c, carrier_id)
+        if carrier.state != State.QUEUED.value or carrier.attempt_id is not None:
+            return []
+    still = {x.id for x in queries.locked(c, [w.id for w in plan.letters])}
+    letters = tuple(w for w in plan.letters if w.id in still)
+    if len(letters) < (1 if carrier_id else 2):
+        return []
+    if not carrier_id:
+        carrier_id, first = letters[0].id, queries.first_place(c, plan.lane.target_id, plan.lane.address_id)
+        set_values(c, [carrier_id], carries=True, submitted_at=min(letters[0].submitted_at, first or letters[0].submitted_at))
+    set_values(c, [w.id for w in letters if w.id != carrier_id], carried_by=carrier_id)
+    campaign_id = letters[0].campaign_id
+    audit.note(c, "bundle made", at=now, who=who, campaign_id=campaign_id,
+               detail=f"{len(letters)} letters to {plan.lane.target} by {plan.lane.channel.value}{', added' if plan.joins else ''}")
+    log.info("bundle.made", campaign=campaign_id, letter=carrier_id, letters=len(letters), channel=plan.lane.channel.value)
+    return [Plan(plan.lane, letters, plan.joins, plan.unasked)]
+
+
+def _take_lanes(c: Connection, address_ids: Sequence[int], now: datetime) -> None:
+    """Take lanes from who drains them, and have them looked at: what a drain has read may be in a bundle now, or out of one."""
+    ids = campaign_queries.lanes_locked(c, sorted(set(address_ids)))
+    c.execute(update(_LANES).where(_LANES.c.address_id.in_(ids)).values(holder=None, held_until=None, next_wake_at=now))

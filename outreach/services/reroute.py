@@ -1,0 +1,110 @@
+"""Letters that wait for an address which is gone or blocked: to the target's next address, or to an end with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, update
+from sqlalchemy.exc import IntegrityError
+
+from outreach.domain.letters import Reason, State
+from outreach.models import Lane, Letter, Review, table
+from outreach.queries import campaigns as campaign_queries
+from outreach.queries import letters as queries
+from outreach.services import lanes, moves
+
+_LETTERS, _LANES, _REVIEWS = table(Letter), table(Lane), table(Review)
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouted:
+    """How many letters went to another address, and how many came to their end."""
+
+    moved: int = 0
+    ended: int = 0
+
+
+def away_from_unusable(c: Connection, campaign_ids: Sequence[int], now: datetime) -> Rerouted:
+    """Bring on what waits at an address that its target no longer has, or that is blocked or suspect; wakes the lanes it goes to.
+
+    To the target's first usable address of the same channel, or of the other one where the campaign allows it. Where there is
+    none, a queued letter fails (no_address, address_blocked) and one that is unconfirmed or held is cancelled; at a suspect or
+    proposed address it waits until somebody has looked at that. What is under way or has gone is left alone.
+    """
+    stranded = campaign_queries.stranded(c, campaign_ids)
+    if not stranded:
+        return Rerouted()
+    usable = campaign_queries.first_usable(c, [s.target_id for s in stranded])
+    to = {(s.target_id, s.address_id): place for s in stranded
+          if (place := _next_place(s, usable)).address_id != s.address_id
+          and (place.address_id is not None or s.state not in ("suspect", "proposed"))}
+    _take_lanes(c, {address_id for _, address_id in to}, {p.address_id for p in to.values() if p.address_id is not None}, now)
+    why = {(s.target_id, s.address_id): Reason.ADDRESS_BLOCKED if s.state == "blocked" else Reason.NO_ADDRESS for s in stranded}
+    ends: list[moves.Move] = []
+    carried: dict[_Place, list[Any]] = {}
+    for x in queries.waiting_at(c, campaign_ids, sorted({s.address_id for s in stranded})):
+        goal = to.get((x.target_id, x.address_id))
+        if goal is None:
+            continue
+        if goal.address_id is not None:
+            carried.setdefault(goal, []).append(x)
+        else:
+            after = State.FAILED if x.state == State.QUEUED.value else State.CANCELLED
+            ends.append(moves.Move(x.id, x.campaign_id, x.target_id, x.channel, State(x.state), after, why[x.target_id, x.address_id]))
+    for goal, letters in carried.items():
+        for some in (letters[i:i + moves.MOST] for i in range(0, len(letters), moves.MOST)):
+            c.execute(update(_LETTERS).where(_LETTERS.c.id.in_([x.id for x in some])).values(
+                address_id=goal.address_id, channel=goal.channel))
+        moves.count(c, ((x.campaign_id, x.target_id, channel, f"letter:{x.state}", n) for x in letters if x.channel != goal.channel
+                        for channel, n in ((x.channel, -1), (goal.channel, 1))))
+    return Rerouted(sum(map(len, carried.values())), len(moves.apply(c, ends, now)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    address_id: int | None
+    channel: str
+
+
+def _next_place(stranded: Any, usable: dict[tuple[int, str], int]) -> _Place:
+    """Where a target's letters of one address go now."""
+    same = usable.get((stranded.target_id, stranded.channel))
+    if same is not None or not stranded.fall_back:
+        return _Place(same, stranded.channel)
+    other = next(ch for ch in campaign_queries.LETTER_CHANNELS if ch != stranded.channel)
+    address_id = usable.get((stranded.target_id, other))
+    return _Place(address_id, stranded.channel if address_id is None else other)
+
+
+def revive(c: Connection, campaign_id: int, now: datetime) -> int:
+    """Queue again what the campaign's earlier deadline ended, unless it was taken back, or its person's place is taken; what no
+    moderator had read by then waits for one again.
+
+    Returns how many. Only letters that were confirmed, or needed no confirmation, come back.
+    """
+    back = 0
+    for x in queries.ended_by_deadline(c, campaign_id):
+        move = moves.Move(x.id, x.campaign_id, x.target_id, x.channel, State.EXPIRED, State.HELD if x.unread else State.QUEUED,
+                          Reason.ORGANIZER)
+        try:
+            with c.begin_nested():
+                back += len(moves.apply(c, [move], now))
+                if x.unread:
+                    c.execute(update(_REVIEWS).where(_REVIEWS.c.submission_id == x.submission_id).values(state="waiting"))
+        except IntegrityError:
+            continue
+    return back
+
+
+def _take_lanes(c: Connection, left: set[int], to: set[int], now: datetime) -> None:
+    """Take the lanes that are left from who drains them: it may have read letters that it must not start there any more.
+
+    Lanes before letters, by id: the order in which the ledger locks.
+    """
+    ids = campaign_queries.lanes_locked(c, sorted(left | to))
+    c.execute(update(_LANES).where(_LANES.c.address_id.in_([i for i in ids if i in left])).values(
+        holder=None, held_until=None, next_wake_at=now))
+    lanes.mark(c, sorted(to), now)

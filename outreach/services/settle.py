@@ -1,0 +1,85 @@
+"""A letter's state follows from its attempts: look at them all and make the move they prove, if the table has it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from outreach.domain.letters import EVIDENCE, AttemptFact, Channel, Reason, State, Verdict, allowed, state_from
+from outreach.domain.retry import SCHEDULES
+from outreach.queries import attempts as attempt_queries
+from outreach.queries import campaigns, letters
+from outreach.services import bundles, copies, fallback, moves
+
+
+def settle(c: Connection, letter_id: str, now: datetime, why: Reason) -> State | None:
+    """Bring one letter's state in line with its attempts. Returns the new state, or None when nothing changed."""
+    letter = letters.by_id_locked(c, letter_id)
+    attempts = attempt_queries.of_letter(c, letter_id)
+    schedule = SCHEDULES[Channel(letter.channel)]
+    before = State(letter.state)
+    facts = [_fact(a) for a in attempts]
+    after = state_from(facts, may_retry=letter.tries < schedule.tries and _may_requeue(c, letter, now))
+    if after is State.FAILED and before in (State.UNKNOWN, State.QUEUED) and attempts[-1].verdict == Verdict.VOID.value:
+        after = None  # what failed before had already led to the place at which the last one never began
+    if after is None and before is State.UNKNOWN and facts:  # taken for handed over, and now known never to have been
+        after = State.QUEUED if _may_requeue(c, letter, now) else State.FAILED
+        if not any(a.waived_at for a in attempts):  # a waived one may have gone, and its copy with it
+            copies.forget_unknown(c, letter_id)
+    if after is None or after is before or after is State.SENDING:
+        return None
+    place = None
+    if after is State.FAILED and not any(f.arrived for f in facts) and _may_requeue(c, letter, now):
+        place = fallback.next_place(c, letter, Reason.TOO_MANY_TRIES if attempts[-1].retryable else _reason(attempts[-1]))
+        after = State.QUEUED if place else after
+    if not allowed(before, after):
+        return None
+    why, values = _consequences(letter, attempts[-1], after, place, why=why, now=now)
+    move = moves.Move(letter_id, letter.campaign_id, letter.target_id, letter.channel, before, after, why, attempts[-1].id, values)
+    made = moves.apply(c, [move], now)
+    if made and letter.carries:
+        bundles.follow(c, [move], now)
+    if made and after in EVIDENCE and letter.channel == Channel.FAX:
+        copies.offer_fax(c, letter_id, letter.campaign_id, attempts[-1].id, now)
+    return after if made else None
+
+
+def _consequences(letter: Any, last: Any, after: State, place: fallback.Place | None, *, why: Reason,
+                  now: datetime) -> tuple[Reason, dict[str, Any]]:
+    """The named reason of a move to `after`, and the columns that it sets."""
+    values: dict[str, Any] = {"lease_until": None}
+    if after in EVIDENCE and letter.sent_at is None:
+        values["sent_at"] = now
+    if after is State.DELIVERED:
+        values["delivered_at"] = now
+    elif after is State.FAILED:
+        why = Reason.TOO_MANY_TRIES if last.retryable else _reason(last)
+    elif after is State.CANCELLED:  # the provider has cancelled it at our wish
+        why = Reason.WITHDRAWN if letter.withdrawn_at else Reason.CAMPAIGN_ENDED
+    elif after is State.QUEUED:
+        why = Reason(last.reason or why)
+        values["not_before"] = now + (SCHEDULES[Channel(letter.channel)].delay(letter.tries, 0.5) or timedelta(0))
+    if place:  # the same letter, at its target's next address; no second one is made
+        values |= {"address_id": place.address_id, "channel": place.channel, "tries": -letter.tries, "not_before": None}
+    return why, values
+
+
+def _reason(attempt: Any) -> Reason:
+    return Reason(attempt.reason or Reason.BOUNCED)
+
+
+def _fact(attempt: Any) -> AttemptFact:
+    verdict = Verdict(attempt.verdict)
+    cancelled = (attempt.cancel_asked_at is not None and verdict is Verdict.BOUNCED
+                 and attempt.reason == Reason.REJECTED_BY_PROVIDER.value)
+    return AttemptFact(verdict, attempt.retryable, attempt.waived_at is not None, cancelled, attempt.arrived_at is not None)
+
+
+def _may_requeue(c: Connection, letter: Any, now: datetime) -> bool:
+    """A withdrawal, a closed campaign or a passed deadline forbids another try. While a stop can be undone letters may come back to
+    the queue: nothing leaves it, and the stop's end cancels what is there."""
+    campaign = campaigns.standing(c, letter.campaign_id)
+    in_time = campaign.deadline is None or campaign.deadline > now
+    return letter.withdrawn_at is None and campaign.state in ("live", "paused", "stopped") and in_time

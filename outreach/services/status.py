@@ -1,0 +1,223 @@
+"""What a supporter may see of their letters: bare states with the form's token, everything with the mailed one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from outreach import tokens
+from outreach.db import reading, utcnow
+from outreach.domain.letters import Channel, State
+from outreach.errors import Forged, NotFound
+from outreach.queries import attempts, delivery, moderation, submissions
+from outreach.queries import bundles as bundle_queries
+from outreach.queries import campaigns as campaign_queries
+from outreach.queries import letters as letter_queries
+from outreach.render.text import CannotRender, RenderedLetter
+from outreach.services import campaigns, compose, confirm_rules, pauses, privacy, reviews, waits
+from outreach.services.media import own_pdf_of
+from outreach.settings import get_settings
+
+_TOGETHER = frozenset({State.QUEUED.value, State.SENDING.value, State.UNKNOWN.value, State.SENT.value, State.DELIVERED.value})
+
+
+@dataclass(frozen=True, slots=True)
+class LetterView:
+    """One letter as its supporter sees it; times in UTC."""
+
+    id: str
+    target: str
+    channel: str
+    state: str
+    reason: str | None
+    at: datetime
+    submitted_at: datetime
+    timezone: str
+    place: int | None = None
+    likely_at: datetime | None = None
+    pace: str = ""
+    pages: int | None = None
+    sent_at: datetime | None = None
+    delivered_at: datetime | None = None
+    picture: bool = False
+    bundle: int = 0
+    """How many letters it goes, or went, together with, itself included; 0 when it goes alone."""
+    paused: str = ""
+    """Why it waits beyond its lane: "all" (sending on its channel is paused), "target", or "budget" (the campaign's for faxes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    slug: str
+    title: str
+    accent: str
+    language: str
+    campaign_state: str
+    submission_state: str
+    """unconfirmed, accepted, withdrawn or expired"""
+    proven: bool
+    """Seen with the mailed token."""
+    confirm_until: datetime | None
+    timezone: str
+    letters: list[LetterView]
+    texts: dict[str, RenderedLetter] = field(default_factory=dict)
+    email: str = ""
+    erased: bool = False
+    asked: bool = False
+    """Letters wait for their writer's word, since the campaign has changed."""
+    outcome: str = ""
+    """What the campaign came to, where it was stopped: won, changed, lost or other."""
+    message: str = ""
+    """What its organizers say about that."""
+    can_be_undone: bool = False
+    """It was stopped only just now, and its organizers may take that back."""
+    story_language: str = "en"
+    """The language of their message."""
+    note: str = ""
+    """Why a moderator rejected it."""
+
+
+def view(token: str, *, now: datetime | None = None) -> StatusView:
+    """The status behind a form's or a mailed token. Raises NotFound."""
+    now = now or utcnow()
+    with reading() as c:
+        s, proven = _submission(c, token)
+        campaign = campaign_queries.by_id(c, s.campaign_id)
+        if campaign is None:
+            raise AssertionError("a submission's campaign is gone")
+        spec = campaigns.spec_of_version(s.version_id)
+        letters = _letters(c, s, proven, now)
+        texts = _texts(c, letters) if proven and s.erased_at is None else {}
+        note = moderation.note_of(c, s.id) or ""
+    state = "accepted" if s.state == "duplicate" else s.state
+    asked = s.asked_at is not None and state == "accepted" and any(x.state == State.UNCONFIRMED.value for x in letters)
+    until = confirm_rules.confirm_until(s.asked_at if asked else s.created_at, campaign.deadline)
+    if state == "unconfirmed" and now > until:
+        state = "expired"  # also before the sweep has seen it
+    return StatusView(
+        slug=campaign.slug, title=spec.title, accent=spec.accent, language=s.language, campaign_state=campaign.state,
+        submission_state=state, proven=proven, letters=letters, texts=texts, timezone=letters[0].timezone if letters else "UTC",
+        confirm_until=until if state == "unconfirmed" or asked else None,
+        email=s.email if proven else "", erased=s.erased_at is not None, asked=asked and now <= until,
+        can_be_undone=campaign.state == "stopped" and campaign.final_at is not None and now < campaign.final_at,
+        outcome=campaign.outcome or "", message=campaign.outcome_message or "", story_language=spec.languages[0], note=note)
+
+
+def picture(mail_token: str, letter_id: str) -> list[bytes]:
+    """The fax's pages as PNG, stamped as it was sent (or as it would be now). Raises NotFound."""
+    from outreach.render.fax import pngs_of
+
+    with reading() as c:
+        s, proven = _submission(c, mail_token)
+        owner = letter_queries.owner(c, letter_id)
+        if not proven or owner is None or owner.submission_id != s.id or owner.channel != Channel.FAX or s.erased_at:
+            raise NotFound("there is no such page")
+        at = attempts.start_that_counts(c, letter_id)
+    return pngs_of(own_pdf_of(letter_id, at or s.created_at))
+
+
+def _submission(c: Connection, token: str) -> tuple[Any, bool]:
+    proven = token.startswith("m-")
+    if proven:
+        try:
+            row = submissions.by_id(c, tokens.submission_of(token))
+        except Forged as e:
+            raise NotFound("there is no such page") from e
+    else:
+        row = submissions.by_form(c, tokens.form_hash(token))
+    if row is None:
+        raise NotFound("there is no such page")
+    return row, proven
+
+
+def _letters(c: Connection, s: Any, proven: bool, now: datetime) -> list[LetterView]:
+    """The submission's letters; for a repeat without confirmation, those that count for the same person."""
+    own = letter_queries.shown(c, s.id)
+    if s.reveal_at is None:
+        held = pauses.held(c, get_settings()) if any(x.state == State.QUEUED.value for x in own) else None
+        return [_view(c, x, s, now, held) for x in own]
+    theirs = letter_queries.shown_of_person(c, s.campaign_id, s.fingerprint, s.asked, s.created_at)
+    seen = {x.target_id for x in own}
+    held = pauses.held(c, get_settings())
+    shown = [(x.position, _view(c, x, s, now, held)) for x in own]
+    shown += [(x.position, _mirrored(c, x, s, now, held)) for x in theirs if x.target_id not in seen]
+    return [letter for _, letter in sorted(shown, key=lambda pair: pair[0])]
+
+
+def _paused(held: pauses.Held | None, channel: str, target_id: int, wait: waits.Wait | None) -> str:
+    if held is None:
+        return ""
+    return "all" if channel in held.channels else "target" if target_id in held.targets else wait.why if wait else ""
+
+
+def _view(c: Connection, x: Any, s: Any, now: datetime, held: pauses.Held | None) -> LetterView:
+    carrier = bundle_queries.carrier(c, x.carried_by) if x.carried_by else x
+    wait = waits.wait_of(c, carrier, now, get_settings()) if x.state == State.QUEUED.value else None
+    return LetterView(
+        id=x.id, target=x.target, channel=x.channel, state=x.state, reason=x.reason, at=x.state_at, submitted_at=s.created_at,
+        timezone=x.timezone, place=wait.place if wait else None, likely_at=wait.likely_at if wait else None,
+        pace=wait.pace if wait else "", paused=_paused(held, x.channel, x.target_id, wait) if x.state == State.QUEUED.value else "",
+        pages=x.pages, sent_at=x.sent_at, delivered_at=x.delivered_at,
+        bundle=bundle_queries.size(c, carrier.id, x.state) if (x.carries or x.carried_by) and x.state in _TOGETHER else 0,
+        picture=x.channel == Channel.FAX and s.erased_at is None)
+
+
+def _mirrored(c: Connection, x: Any, s: Any, now: datetime, held: pauses.Held) -> LetterView:
+    """A letter that was there before: until a fresh one would have gone, shown as a fresh one would be (docs/decisions/0005)."""
+    if now < s.reveal_at:
+        if reviews.would_hold(moderation.policy(c, s.campaign_id), s._asdict()):
+            return LetterView(id=x.id, target=x.target, channel=s.channel, state=State.HELD.value, reason=None, at=s.created_at,
+                              submitted_at=s.created_at, timezone=x.timezone, picture=s.channel == Channel.FAX)
+        fresh = SimpleNamespace(address_id=_first_address(s, x), campaign_id=s.campaign_id, submitted_at=s.created_at, id=s.id,
+                                not_before=None)
+        wait = waits.wait_of(c, fresh, now, get_settings())
+        return LetterView(id=x.id, target=x.target, channel=s.channel, state=State.QUEUED.value, reason=None, at=s.created_at,
+                          submitted_at=s.created_at, timezone=x.timezone, place=wait.place if wait else None,
+                          likely_at=wait.likely_at if wait else None, pace=wait.pace if wait else "", picture=s.channel == Channel.FAX,
+                          paused=_paused(held, s.channel, x.target_id, wait))
+    shown = max(x.state_at, s.reveal_at)
+    return LetterView(id=x.id, target=x.target, channel=s.channel, state=x.state, reason=x.reason, at=shown, submitted_at=s.created_at,
+                      timezone=x.timezone, pages=x.pages, sent_at=x.sent_at and max(x.sent_at, s.reveal_at),
+                      delivered_at=x.delivered_at and max(x.delivered_at, s.reveal_at), picture=s.channel == Channel.FAX,
+                      paused=_paused(held, s.channel, x.target_id, None) if x.state == State.QUEUED.value else "")
+
+
+def _first_address(s: Any, x: Any) -> int:
+    """Where a letter of this submission to that target would go first."""
+    target = next(t for t in campaigns.targets_of(s.campaign_id, dropped=True) if t.id == x.target_id)
+    usable = [a for a in target.addresses if a.channel == s.channel and a.state == "ok"]
+    return min(usable, key=lambda a: a.rank).id if usable else int(x.address_id)
+
+
+def _texts(c: Connection, letters: list[LetterView]) -> dict[str, RenderedLetter]:
+    texts = {}
+    for x in letters:
+        letter = delivery.letter(c, x.id)
+        if letter is not None:
+            try:
+                texts[x.id] = compose.text_of(letter)
+            except CannotRender:
+                continue
+    return texts
+
+
+def verify(letter_id: str, given: str) -> dict[str, Any]:
+    """What a letter's recipient may know: campaign, when, by which channel, whether the mailbox was confirmed. Raises NotFound."""
+    try:
+        tokens.check("verify", letter_id, given, length=tokens.VERIFY)
+    except Forged as e:
+        raise NotFound("there is no such letter") from e
+    with reading() as c:
+        row = letter_queries.for_recipient(c, letter_id)
+    if row is None:
+        raise NotFound("there is no such letter")
+    return {"channel": row.channel, "written_at": row.created_at, "sent_at": row.sent_at, "confirmed": row.confirmed_at is not None,
+            "slug": row.slug, "title": row.title, "target": row.name}
+
+
+withdraw = privacy.withdraw
+erase = privacy.erase

@@ -1,0 +1,69 @@
+"""How long a letter is likely to wait: its place in its lane, and the lane's pace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from outreach.domain.letters import Channel
+from outreach.domain.pacing import Rule, format_rules, release_of
+from outreach.queries import letters, money
+from outreach.services import paces
+from outreach.services.forecast import binding
+from outreach.settings import Settings
+
+FAR = 5000
+"""Places beyond this are not counted; the answer is then "more than"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A letter's place (1 is next), about when it may go (None: not before a limit is changed), and the pace in words."""
+
+    place: int
+    likely_at: datetime | None
+    pace: str
+    why: str = ""
+    """"budget" where the campaign's fax budget is used up; then nobody knows when it may go."""
+
+
+def wait_of(c: Connection, letter: Any, now: datetime, settings: Settings) -> Wait | None:
+    """The wait of a queued letter (columns address_id, campaign_id, submitted_at, id, not_before);
+    None if its campaign does not send now."""
+    pace = _pace(c, letter.address_id, now, settings)
+    if pace is None:
+        return None
+    own = letters.ahead_of(c, letter, FAR)
+    place = 1 + own + sum(min(n, own + 1) for n in letters.of_others(c, letter, FAR))  # campaigns take turns
+    if pace.channel is Channel.FAX and money.full(c, [letter.campaign_id]):
+        return Wait(place, None, pace_in_words(pace), "budget")
+    likely = _release(pace, place, max(now, letter.not_before or now))
+    return Wait(place, likely, pace_in_words(pace))
+
+
+def likely_start(c: Connection, address_id: int, now: datetime, settings: Settings) -> datetime | None:
+    """About when a letter joining this lane now would start; None if that cannot be said."""
+    pace = _pace(c, address_id, now, settings)
+    if pace is None:
+        return None
+    return _release(pace, letters.queued_at(c, address_id, FAR) + 1, now)
+
+
+def pace_in_words(pace: paces.Pace) -> str:
+    """The rules that bind as a limit string, e.g. "10/hour"; empty when there are none."""
+    rules: list[Rule] = binding([*pace.rules, *pace.budgets])
+    return format_rules(rules) if rules else ""
+
+
+def _pace(c: Connection, address_id: int, now: datetime, settings: Settings) -> paces.Pace | None:
+    found = paces.load(c, [address_id], now, settings)
+    return found[0] if found and found[0].usable else None
+
+
+def _release(pace: paces.Pace, place: int, now: datetime) -> datetime | None:
+    hours = min(pace.hours.values(), key=lambda h: h.opening_at_or_after(now), default=None)
+    start = max(now, pace.line_free_at) if pace.line_free_at and place > 1 else now
+    return release_of(place, start, pace.starts, pace.rules, hours)

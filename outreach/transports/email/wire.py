@@ -1,0 +1,62 @@
+"""What goes over one SMTP connection, counted to the byte: a hand-over's safety lies in knowing whether its final dot went out.
+
+`smtplib` connects, greets, encrypts and logs in (`smtp_server.py`); from then on commands are written and answers read here,
+several to a system call where the server takes them so (RFC 2920).
+"""
+
+from __future__ import annotations
+
+import smtplib
+
+_LINE, _LINES = 8192, 200
+
+
+class Wire:
+    """One connection after its greeting. Whatever goes wrong is an OSError; time-outs are the socket's."""
+
+    __slots__ = ("_read", "_socket", "smtp")
+
+    def __init__(self, smtp: smtplib.SMTP) -> None:
+        """Raises ConnectionError when the connection is closed already."""
+        if smtp.sock is None:
+            raise ConnectionError("closed")
+        self.smtp, self._socket, self._read = smtp, smtp.sock, b""
+
+    def send(self, data: bytes) -> tuple[int, OSError | None]:
+        """Write all of it; returns how many bytes went out, and the error that stopped the rest."""
+        rest, sent = memoryview(data), 0
+        try:
+            while sent < len(data):
+                sent += self._socket.send(rest[sent:])
+        except OSError as e:
+            return sent, e
+        return sent, None
+
+    def write(self, data: bytes) -> None:
+        """`send` where it does not matter how far it came. Raises OSError."""
+        _, error = self.send(data)
+        if error:
+            raise error
+
+    def reply(self) -> tuple[int, bytes]:
+        """The next answer: its code, -1 for what is none, and its text. Raises OSError."""
+        texts: list[bytes] = []
+        while len(texts) < _LINES:
+            line = self._line()
+            texts.append(line[4:].strip())
+            if not line[:3].isdigit():
+                return -1, line.strip()
+            if line[3:4] != b"-":
+                return int(line[:3]), b"\n".join(texts)
+        raise ConnectionError("the server's answer does not end")
+
+    def _line(self) -> bytes:
+        while (end := self._read.find(b"\n")) < 0:
+            if len(self._read) > _LINE:
+                raise ConnectionError("the server's answer does not end")
+            more = self._socket.recv(_LINE)
+            if not more:
+                raise ConnectionError("closed by the server")
+            self._read += more
+        line, self._read = self._read[:end], self._read[end + 1:]
+        return line

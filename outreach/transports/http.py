@@ -1,0 +1,78 @@
+"""What HTTP providers have in common: a kept client with time-outs, and the sorting of answers and failures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import httpx
+
+from outreach.domain.letters import Reason
+from outreach.errors import TransportDown
+from outreach.transports.base import NotStarted, Refused, Unknown, short
+
+CONNECT_SECONDS = 15.0
+LONGEST_RETRY_AFTER = timedelta(hours=24)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL stays on this machine, where no proxy of the environment has a part in it."""
+    return (urlsplit(url).hostname or "") in ("127.0.0.1", "::1", "localhost")
+
+
+def kept_client(base_url: str, timeout: float, headers: dict[str, str] | None = None) -> httpx.Client:
+    """One kept connection; `timeout` in seconds for each read and write, at most 15 s to connect. Follows no redirects."""
+    return httpx.Client(base_url=base_url, headers=headers, timeout=httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout)),
+                        limits=httpx.Limits(max_connections=1, keepalive_expiry=4), follow_redirects=False,
+                        trust_env=not is_loopback(base_url))
+
+
+def failure(error: httpx.HTTPError | httpx.InvalidURL) -> NotStarted | Unknown:
+    """What an exception of httpx says about a request with a body: no connection is safe, everything later is not known."""
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError
+                  | httpx.UnsupportedProtocol | httpx.InvalidURL):
+        return NotStarted(short(f"no connection: {error}"))
+    return Unknown(short(f"no answer: {type(error).__name__} {error}"))
+
+
+def refusal(status: int, detail: str, retry_after: str | None, *, now: datetime | None = None) -> NotStarted | Refused | Unknown:
+    """The outcome of an answer that is not 2xx.
+
+    401 and 403 are about us; 408 and 5xx say nothing certain about the request (RFC 9110, 15.5.9 and 15.6), nor does a
+    redirect, which is not followed; 429 is "later"; other 4xx are final.
+    """
+    said = short(f"{status} {detail}")
+    if status in (401, 403):
+        return NotStarted(said, auth=True)
+    if status == 429:
+        return Refused(Reason.RATE_LIMITED, permanent=False, detail=said, retry_after=read_retry_after(retry_after, now))
+    if status == 408 or not 400 <= status < 500:
+        return Unknown(said)
+    return Refused(Reason.REJECTED_BY_PROVIDER, permanent=True, detail=said)
+
+
+def cannot_be_asked(status: int) -> None:
+    """Raises TransportDown for answers that say nothing about what was asked: our credentials, "later", a server's trouble."""
+    if status in (401, 403, 408, 429) or status >= 500:
+        raise TransportDown(f"it answers {status}", auth=status in (401, 403))
+
+
+def full_page(asked: int, told: object) -> int:
+    """How many rows make a page of a list full: as many as were asked for, or fewer where the server says it gives no more."""
+    return min(asked, told) if isinstance(told, int) and told > 0 else asked
+
+
+def read_retry_after(value: str | None, now: datetime | None = None) -> timedelta | None:
+    """A Retry-After header, seconds or a date (RFC 9110, 10.2.3), between zero and a day; None if absent or senseless."""
+    if not value:
+        return None
+    try:
+        if value.strip().isdecimal():
+            wait = timedelta(seconds=int(value))
+        else:
+            at = parsedate_to_datetime(value)
+            wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - (now or datetime.now(UTC))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(timedelta(0), min(wait, LONGEST_RETRY_AFTER))

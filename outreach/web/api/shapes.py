@@ -1,0 +1,47 @@
+"""What routes share: bodies that take nothing unknown, and pieces of descriptions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from outreach.domain.roles import Right
+from outreach.web.api.caller import Place, within
+from outreach.web.api.problems import MEDIA_TYPE
+
+Moment = Annotated[str, Field(description="ISO 8601, with its offset.", json_schema_extra={"format": "date-time"})]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+
+See = Annotated[Place, Depends(within(Right.SEE))]
+Read = Annotated[Place, Depends(within(Right.READ))]
+Steer = Annotated[Place, Depends(within(Right.STEER))]
+Edit = Annotated[Place, Depends(within(Right.EDIT))]
+Moderate = Annotated[Place, Depends(within(Right.MODERATE))]
+TakeAway = Annotated[Place, Depends(within(Right.EXPORT))]
+TakeLetters = Annotated[Place, Depends(within(Right.EXPORT, Right.READ))]
+
+
+class Body(BaseModel):
+    """What is sent: nothing unknown, nothing of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
+def problem(description: str) -> dict[str, Any]:
+    """A problem in the description of a route's answers."""
+    return {"description": description, **_PROBLEM}
+
+
+ALWAYS: dict[int | str, dict[str, Any]] = {
+    401: problem("No token, or one that opens nothing."), 403: problem("The token, its owner or a rule does not allow it."),
+    404: problem("There is no such thing, or it is not yours."), 422: problem("Some of it is missing or wrong."),
+    503: problem("The database is away: try again later.")}
+WRITES: dict[int | str, dict[str, Any]] = {
+    **ALWAYS, 400: problem("It cannot be read."),
+    409: problem("Its state does not allow it, or the first request under this key is at work."),
+    413: problem("It is longer than a megabyte."), 429: problem("Too many from this network.")}

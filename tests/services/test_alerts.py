@@ -1,0 +1,127 @@
+"""One alert a matter, told once to those who can do something, and once more when it is over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, update
+
+from outreach.db import unit_of_work
+from outreach.models import Address, Alert, Breaker, Campaign, Letter, Member, Notice, Organizer, table
+from outreach.services import access, alerts, budgets, campaigns
+from tests.services.helpers import Desk, text_of
+
+MEMBERS, ORGANIZERS, BREAKERS = table(Member), table(Organizer), table(Breaker)
+
+
+def organizer(desk: Desk, email: str, role: str | None, *, operator: bool = False, slug: str = "night-bus") -> None:
+    access.invite(email, now=desk.now)
+    with unit_of_work() as c:
+        c.execute(update(ORGANIZERS).where(ORGANIZERS.c.email == email).values(operator=operator))
+        if role:
+            who = next(o.id for o in desk.rows(Organizer) if o.email == email)
+            c.execute(insert(MEMBERS).values(campaign_id=campaigns.get(slug).id, organizer_id=who, role=role, at=desk.now))
+
+
+@pytest.fixture
+def watched(desk: Desk) -> Desk:
+    desk.set(confirm="none")
+    _ = desk.sink, desk.provider
+    desk.campaign()
+    organizer(desk, "boss@letters.example", None, operator=True)
+    organizer(desk, "owner@night-bus.example", "owner")
+    organizer(desk, "viewer@night-bus.example", "viewer")
+    return desk
+
+
+def told(desk: Desk) -> list[tuple[str, str]]:
+    return sorted((n.kind, n.recipient) for n in desk.notices() if n.kind.startswith("alert"))
+
+
+def test_a_campaign_that_paused_itself_is_told_once_and_again_when_it_is_over(watched: Desk) -> None:
+    campaigns.set_state("night-bus", "pause", now=watched.now, why="most of it failed")
+    assert alerts.look(watched.now) == 1
+    assert alerts.look(watched.later(minutes=1)) == 0
+    assert told(watched) == [("alert", "owner@night-bus.example")]
+    mail = text_of(watched.notify()[0])
+    assert "most of it failed" in mail and "/o/c/night-bus/levers" in mail
+    campaigns.set_state("night-bus", "resume", now=watched.now)
+    assert alerts.look(watched.now) == 0, "it may come back"
+    assert alerts.look(watched.later(minutes=4)) == 0
+    assert alerts.look(watched.later(minutes=1)) == 1
+    assert told(watched)[1:] == [("alert_over", "owner@night-bus.example")]
+    assert "Over:" in text_of(watched.notify()[0])
+    assert watched.one(Alert).closed_at == watched.now
+
+
+def test_what_comes_and_goes_is_one_alert(watched: Desk) -> None:
+    for _ in range(5):
+        campaigns.set_state("night-bus", "pause", now=watched.now, why="x")
+        alerts.look(watched.later(minutes=1))
+        campaigns.set_state("night-bus", "resume", now=watched.now)
+        alerts.look(watched.later(minutes=1))
+    assert len(watched.rows(Alert)) == 1
+    assert told(watched) == [("alert", "owner@night-bus.example")]
+
+
+def test_the_operator_hears_of_a_provider_that_stays_away(watched: Desk) -> None:
+    with unit_of_work() as c:
+        c.execute(insert(BREAKERS).values(transport="smtp", until=watched.now, trips=1, since=watched.now, why="535 go away"))
+    assert alerts.look(watched.later(minutes=1)) == 0
+    assert alerts.look(watched.later(minutes=1)) == 1
+    assert told(watched) == [("alert", "boss@letters.example")]
+    assert alerts.of_campaign(None)[0].kind == "provider_failing"
+
+
+def test_letters_nobody_knows_of_a_wrong_address_and_a_proposed_one(watched: Desk) -> None:
+    watched.write()
+    watched.change(Letter, state="unknown", state_at=watched.now)
+    watched.change(Address, table(Address).c.value == "council@city.example", state="suspect", state_reason="no such user")
+    watched.change(Address, table(Address).c.value == "+14165550133", state="proposed")
+    alerts.look(watched.later(minutes=16))
+    assert sorted(a.kind for a in watched.rows(Alert)) == ["address_proposed", "address_suspect", "unknown"]
+    by_kind = {a.kind: a for a in watched.rows(Alert)}
+    assert by_kind["address_proposed"].campaign_id is None
+    assert "no such user" in by_kind["address_suspect"].detail
+
+
+def test_a_budget_at_eighty_percent_and_a_deadline_that_will_be_missed(watched: Desk) -> None:
+    _ = watched.sink, watched.provider
+    watched.set(max_email_rate="1/hour")
+    watched.campaign(deadline=watched.now + timedelta(hours=3))
+    for _ in range(8):
+        watched.write()
+    watched.write(channel="fax")
+    budgets.set_cap("night-bus", 80_000, now=watched.now)
+    from outreach.queue import QueueName
+
+    watched.send(QueueName.FAX)
+    alerts.look(watched.now, forecasts=False)
+    assert [a.kind for a in watched.rows(Alert)] == ["budget"]
+    alerts.look(watched.now)
+    found = {a.kind: a.detail for a in watched.rows(Alert)}
+    assert "will miss" in found["deadline"] and "$0.07 of $0.08" in found["budget"]
+    watched.change(Campaign, deadline=None)
+    alerts.look(watched.later(minutes=1), forecasts=False)
+    alerts.look(watched.later(minutes=6), forecasts=False)
+    assert all(a.closed_at is None for a in watched.rows(Alert)), "who did not look does not know that it is over"
+
+
+def test_nobody_is_told_of_another_campaign(watched: Desk) -> None:
+    watched.campaign("day-bus")
+    organizer(watched, "owner@day-bus.example", "owner", slug="day-bus")
+    campaigns.set_state("day-bus", "pause", now=watched.now, why="x")
+    alerts.look(watched.now)
+    assert told(watched) == [("alert", "owner@day-bus.example")]
+    assert [a.kind for a in alerts.of_campaign("night-bus")] == []
+    assert watched.rows(Notice)
+
+
+def test_the_operator_is_told_of_a_campaign_that_has_nobody(desk: Desk) -> None:
+    _ = desk.sink, desk.provider
+    desk.campaign()
+    organizer(desk, "boss@letters.example", None, operator=True)
+    campaigns.set_state("night-bus", "pause", now=desk.now, why="x")
+    alerts.look(desk.now)
+    assert told(desk) == [("alert", "boss@letters.example")]

@@ -1,0 +1,174 @@
+"""The mails of ours: few, once each, and nothing in them that the form's sender typed."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from outreach.domain.letters import Verdict
+from outreach.errors import FormInvalid
+from outreach.models import Notice, table
+from outreach.queue import QueueName
+from outreach.services import confirm, notices, reports
+from tests.services.helpers import COMMISSIONER, COPIES, Desk, mail_of, text_of
+from tests.transports.servers import CLOSE
+
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")  # no thread fails in silence
+
+_N = table(Notice)
+
+
+@pytest.fixture
+def asked(desk: Desk) -> Desk:
+    desk.campaign()
+    return desk
+
+
+def test_a_mail_to_an_unproved_mailbox_repeats_nothing_that_was_typed(asked: Desk) -> None:
+    asked.write(email="victim@people.example", name="Plantedname", street="Plantedstreet 1", city="Plantedcity", postal_code="PLANTED1",
+                phone="+1 416 555 0177", affiliation="Plantedclub", subject="Plantedsubject", body="Plantedbody [your name]")
+    asked.later(days=1, minutes=1)
+    asked.sweep()
+    mails = asked.notify()
+    assert len(mails) == 2  # the first and the reminder
+    for taken in mails:
+        text = text_of(taken)
+        assert "planted" not in text.lower() + taken.sender.lower()
+        assert "555 0177" not in text
+        assert taken.rcpts == ["victim@people.example"]
+        assert mail_of(taken)["Auto-Submitted"] == "auto-generated"
+        assert mail_of(taken)["Reply-To"] is None
+
+
+def test_one_reminder_goes_after_a_day(asked: Desk) -> None:
+    asked.write()
+    assert len(asked.notify()) == 1
+    for hours, mails in ((23.9, 0), (0.2, 1), (24, 0), (48, 0)):
+        asked.later(hours=hours)
+        asked.sweep()
+        assert len(asked.notify()) == mails
+
+
+def test_the_reminder_comes_sooner_when_the_deadline_is_near(asked: Desk) -> None:
+    asked.campaign("soon", deadline=asked.now + timedelta(hours=3))
+    asked.write("soon")
+    asked.notify()
+    asked.later(minutes=59)
+    asked.sweep()
+    assert asked.notify() == []
+    asked.later(minutes=2)
+    asked.sweep()
+    assert len(asked.notify()) == 1
+
+
+def test_nobody_is_reminded_who_has_confirmed_or_can_no_longer(asked: Desk) -> None:
+    asked.signed()
+    asked.campaign("soon", deadline=asked.now + timedelta(hours=1))
+    asked.write("soon")
+    asked.campaign("shut")
+    asked.write("shut")
+    asked.action("close", "shut")
+    asked.later(days=2)
+    asked.sweep()
+    assert {n.kind for n in asked.notices()} == {"confirm"}
+
+
+def test_three_mails_a_day_to_one_mailbox_over_all_campaigns(asked: Desk) -> None:
+    asked.campaign("day-bus")
+    for n in range(5):
+        asked.write(("night-bus", "day-bus")[n % 2], email=f"victim+{n}@people.example")
+    assert len(asked.notify()) == 3
+    assert sorted((n.state, n.reason) for n in asked.notices() if n.state == "dropped") == [("dropped", "rate_limited")] * 2
+    asked.later(days=1, minutes=1)
+    asked.write(email="victim@people.example")
+    assert [m.rcpts for m in asked.notify()] == [["victim@people.example"]]
+
+
+def test_three_mails_a_day_hold_for_forms_sent_at_once(asked: Desk) -> None:
+    crowd = [threading.Thread(target=asked.write, kwargs={"email": "victim@people.example"}) for _ in range(10)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
+    assert len([n for n in asked.notices() if n.state == "queued"]) == 3
+
+
+def test_a_notice_is_not_repeated_by_two_workers(asked: Desk) -> None:
+    for _ in range(6):
+        asked.write()
+    assert asked.sink
+    crowd = [threading.Thread(target=notices.drain, kwargs={"seconds": 0.6, "clock": asked.clock}) for _ in range(3)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
+    assert sorted(m.rcpts[0] for m in asked.sink.mails) == sorted(n.recipient for n in asked.notices())
+
+
+def test_a_notice_whose_sender_died_is_not_repeated(asked: Desk) -> None:
+    asked.write()
+    asked.change(Notice, _N.c.state == "queued", state="sending", lease_until=asked.now + notices.LEASE, holder="elsewhere/b/1/7/1.00")
+    asked.sweep()
+    assert asked.notices()[0].state == "sending"  # another host: not known yet
+    asked.later(minutes=3)
+    asked.sweep()
+    assert (asked.notices()[0].state, asked.notices()[0].reason) == ("unknown", "lease_expired")
+    assert asked.notify() == []
+
+
+def test_a_drop_after_the_final_dot_is_not_repeated(asked: Desk) -> None:
+    asked.write()
+    asked.sink.faults["dot"] = CLOSE
+    asked.notify()
+    asked.later(hours=1)
+    assert asked.notify() == []
+    assert [n.state for n in asked.notices()] == ["unknown"]
+    assert len(asked.sink.mails) == 1
+
+
+def test_a_mailbox_that_is_full_for_now_is_tried_again_and_one_that_is_none_is_not(asked: Desk) -> None:
+    asked.write()
+    asked.sink.faults["rcpt1"] = "452 4.2.2 mailbox full"
+    assert asked.notify() == []
+    asked.later(minutes=1)
+    assert len(asked.notify()) == 1
+    asked.write()
+    asked.sink.faults["rcpt1"] = "550 5.1.1 no such mailbox"
+    assert asked.notify() == []
+    asked.later(days=1)
+    assert asked.notify() == []
+    assert sorted(n.state for n in asked.notices()) == ["failed", "sent"]
+
+
+def test_a_confirmation_that_has_become_pointless_is_not_sent(asked: Desk) -> None:
+    token = asked.write()
+    confirm.by_link(asked.mailed(token), now=asked.now)
+    assert asked.notify() == []
+
+
+def test_the_inbox_gets_its_copy_of_a_fax_once_with_the_pages(desk: Desk) -> None:
+    desk.set(confirm="none")
+    desk.campaign(targets=(COMMISSIONER,))
+    desk.write(channel="fax")
+    desk.send(QueueName.FAX)
+    attempt = desk.attempts()[0]
+    desk.hear(desk.word(Verdict.BOUNCED, attempt, retryable=True))
+    desk.later(minutes=5)
+    desk.send(QueueName.FAX)
+    desk.hear(desk.word(Verdict.DELIVERED, desk.attempts()[1]))
+    (taken,) = desk.notify()
+    assert taken.rcpts == [COPIES]
+    (pdf,) = [p for p in mail_of(taken).iter_attachments()]
+    assert pdf.get_content_type() == "application/pdf"
+    assert [(c.how, c.state) for c in desk.copies()] == [("mail", "sent")]
+
+
+def test_a_report_reaches_the_operator_and_an_empty_one_is_refused(asked: Desk) -> None:
+    reports.report("night-bus", "It is not true.\u202e\x00", now=asked.now)
+    with pytest.raises(FormInvalid):
+        reports.report("night-bus", " \u202e ", now=asked.now)
+    (taken,) = asked.notify()
+    assert taken.rcpts == ["operator@letters.example"]
+    assert "It is not true." in text_of(taken)

@@ -1,0 +1,120 @@
+"""Without confirmation nobody can ask the form whether somebody else has written (docs/decisions/0005)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from outreach.services.status import LetterView, StatusView, view
+from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
+
+PACED = tuple(replace(t, limits={"email": "2/hour"}) for t in (COMMISSIONER, COUNCIL))
+
+
+@pytest.fixture
+def unproved(desk: Desk) -> Desk:
+    desk.set(confirm="none")
+    desk.campaign(targets=PACED)
+    return desk
+
+
+def seen(found: StatusView) -> list[LetterView]:
+    """What a page shows of letters; an id stands on none."""
+    return [replace(x, id="") for x in found.letters]
+
+
+def pages(desk: Desk, *, apart: float = 0, **changes: Any) -> tuple[str, str]:
+    """The tokens of a repeat of jane's and, `apart` seconds later, of somebody's first."""
+    desk.later(minutes=1)
+    repeat = desk.write(email="jane@people.example", **changes)
+    desk.later(seconds=apart)
+    return repeat, desk.write(email="new@people.example", **changes)
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["waiting", "gone"])
+def test_a_repeat_looks_like_a_first_one(unproved: Desk, sent: bool) -> None:
+    unproved.write(email="jane@people.example")
+    if sent:
+        unproved.send()
+    unproved.later(minutes=5)
+    first = unproved.write(email="new@people.example")
+    fresh = seen(view(first, now=unproved.now))
+    unproved.later(seconds=1)
+    with_repeat = unproved.write(email="jane@people.example")
+    repeat = seen(view(with_repeat, now=unproved.now))
+    unproved.later(seconds=1)
+    other = seen(view(unproved.write(email="newer@people.example"), now=unproved.now))
+    assert [(x.target, x.channel, x.state, x.reason, x.at - x.submitted_at, x.sent_at, x.pace, x.picture) for x in repeat] == [
+        (x.target, x.channel, x.state, x.reason, x.at - x.submitted_at, x.sent_at, x.pace, x.picture) for x in fresh]
+    assert fresh[0].place is not None and repeat[0].place == other[0].place  # behind the same letters
+
+
+def test_a_repeat_by_fax_shows_what_a_first_fax_shows(unproved: Desk) -> None:
+    unproved.write(email="jane@people.example")
+    repeat, first = pages(unproved, channel="fax", apart=1)
+    a, b = seen(view(repeat, now=unproved.now)), seen(view(first, now=unproved.now))
+    assert [(x.channel, x.state, x.reason, x.place, x.pace, x.picture) for x in a] == [
+        (x.channel, x.state, x.reason, x.place, x.pace, x.picture) for x in b]
+
+
+def test_a_partial_repeat_lists_offices_in_the_order_of_a_first_one(unproved: Desk) -> None:
+    unproved.write(email="jane@people.example", targets=("commissioner",))
+    repeat, first = pages(unproved, targets=("commissioner", "council"))
+    assert [x.target for x in view(repeat, now=unproved.now).letters] == [x.target for x in view(first, now=unproved.now).letters]
+
+
+def test_a_repeat_shows_nothing_of_offices_that_it_does_not_name(unproved: Desk) -> None:
+    unproved.write(email="jane@people.example", targets=("commissioner", "council"))
+    unproved.later(minutes=1)
+    repeat = unproved.write(email="jane@people.example", targets=("council",))
+    assert [x.target for x in view(repeat, now=unproved.now).letters] == ["City Council"]
+    unproved.later(hours=3)
+    assert [x.target for x in view(repeat, now=unproved.now).letters] == ["City Council"]
+
+
+def test_a_repeats_page_reads_like_a_first_ones(unproved: Desk) -> None:
+    from outreach.app import create_app
+    from outreach.db import utcnow
+
+    unproved.now = utcnow() - timedelta(minutes=1)
+    unproved.campaign(targets=(COMMISSIONER, COUNCIL))  # wide limits: second and third in line wait alike
+    unproved.write(email="jane@people.example", targets=("commissioner", "council"))
+    repeat, first = pages(unproved, targets=("commissioner", "council"))
+    with TestClient(create_app()) as client:
+        (a, b), (c, d) = ([client.get(f"/s/{t}{end}").text.replace(t, "TOKEN") for t in (repeat, first)] for end in ("", ".json"))
+    assert c == d
+    assert re.sub(r"(second|third) in line", "… in line", a) == re.sub(r"(second|third) in line", "… in line", b)
+
+
+def test_from_its_time_on_a_repeat_follows_the_letter_that_counts(unproved: Desk) -> None:
+    unproved.write(email="jane@people.example")
+    unproved.send()
+    unproved.later(minutes=5)
+    repeat = unproved.write(email="jane@people.example")
+    assert view(repeat, now=unproved.now).letters[0].state == "queued"
+    reveal = unproved.submission(repeat).reveal_at
+    assert reveal > unproved.now
+    (shown,) = view(repeat, now=reveal).letters
+    assert (shown.state, shown.at, shown.sent_at) == ("sent", reveal, reveal)
+
+
+def test_a_repeat_is_told_by_mail_only_and_shows_no_text(unproved: Desk) -> None:
+    unproved.write(email="jane@people.example", name="Jane Planted-Name")
+    repeat = unproved.write(email="jane+again@people.example", name="Mallory Planted-Other")
+    found = view(repeat, now=unproved.now)
+    assert (found.texts, found.email, found.proven, found.submission_state) == ({}, "", False, "accepted")
+    (notice,) = unproved.notices()
+    assert (notice.kind, notice.recipient) == ("duplicate", "jane+again@people.example")
+
+
+def test_with_confirmation_a_repeat_and_a_first_answer_alike(desk: Desk) -> None:
+    desk.campaign()
+    desk.signed(email="jane@people.example")
+    repeat, first = pages(desk)
+    assert seen(view(repeat, now=desk.now)) == seen(view(first, now=desk.now))
+    assert {n.kind for n in desk.notices()} == {"confirm"}

@@ -1,0 +1,247 @@
+"""A busy line, a deferring server, a wrong number, a provider that is down: each holds back what it concerns, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from outreach.db import reading, unit_of_work
+from outreach.domain.letters import Reason, Verdict
+from outreach.models import Address, Attempt, Breaker, table
+from outreach.queue import QueueName
+from outreach.services import breakers, campaigns, deliver, settle
+from outreach.settings import get_settings
+from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
+from tests.transports.servers import Answer, free_port
+
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")  # no thread fails in silence
+TWO_MAILBOXES = replace(COMMISSIONER, email=("first@transit.example", "second@transit.example"), fax=())
+TWO_FAXES = replace(COMMISSIONER, hours="always", email=("commissioner@transit.example",), fax=("+14165550133", "+14165550134"))
+
+
+@pytest.fixture
+def unproved(desk: Desk) -> Desk:
+    desk.set(confirm="none", window="1")
+    return desk
+
+
+def address(desk: Desk, value: str) -> Address:
+    return next(a for a in desk.rows(Address) if a.value == value and a.channel != "phone")
+
+
+def test_a_mailbox_whose_server_says_later_holds_back_its_lane_and_no_other(unproved: Desk) -> None:
+    unproved.campaign(targets=(COMMISSIONER, COUNCIL))
+    for _ in range(3):
+        unproved.write(targets=("commissioner",))
+    unproved.sink.faults["rcpt1"] = "450 4.2.0 greylisted, come back later"
+    assert unproved.send() == 1
+    other = unproved.write(targets=("council",))
+    assert unproved.send() == 1
+    assert unproved.letter(other).state == "sent"
+    lane = unproved.lane("commissioner@transit.example")
+    assert lane.backoff_until == unproved.now + timedelta(seconds=20)
+    unproved.write(targets=("commissioner",))  # a new letter does not wake it sooner
+    assert unproved.send() == 0
+    unproved.later(seconds=30)
+    assert unproved.send() == 4
+    assert unproved.lane("commissioner@transit.example").setbacks == 0
+    assert unproved.states() == ["sent"] * 5
+
+
+def test_a_lane_backs_off_longer_each_time_and_starts_afresh_once_something_went_through(unproved: Desk) -> None:
+    unproved.campaign(targets=(COMMISSIONER,))
+    for _ in range(2):
+        unproved.write()
+    unproved.sink.faults["rcpt1*"] = "450 4.2.0 later"
+    waits = []
+    for _ in range(4):
+        unproved.send()
+        until = unproved.lane("commissioner@transit.example").backoff_until
+        assert until is not None
+        waits.append(until - unproved.now)
+        unproved.now = until
+    assert waits == [timedelta(seconds=20 * 2 ** n) for n in range(4)]
+    unproved.sink.faults.clear()
+    unproved.later(hours=1)
+    unproved.send()
+    assert unproved.lane("commissioner@transit.example").setbacks == 0
+
+
+def test_a_refusal_of_one_letters_text_holds_back_nobody(unproved: Desk) -> None:
+    unproved.campaign(targets=(TWO_MAILBOXES,))
+    for _ in range(3):
+        unproved.write()
+    unproved.sink.faults["dot"] = "554 5.7.1 looks like spam"
+    assert unproved.send() == 3
+    assert unproved.states() == ["failed", "sent", "sent"]
+    assert {a.state for a in unproved.rows(Address)} == {"ok"}
+
+
+def test_a_mailbox_that_does_not_exist_is_suspect_and_the_next_one_takes_over_with_the_same_letter(unproved: Desk) -> None:
+    unproved.campaign(targets=(TWO_MAILBOXES,))
+    tokens = [unproved.write() for _ in range(3)]
+    unproved.sink.faults["rcpt1"] = "550 5.1.1 no such user"
+    unproved.send()
+    assert address(unproved, "first@transit.example").state == "suspect"
+    unproved.later(seconds=1)
+    unproved.sweep()
+    unproved.send()
+    assert [unproved.letter(t).state for t in tokens] == ["sent"] * 3
+    assert len(unproved.letters()) == 3
+    assert len(unproved.sink.mails) == 3
+    assert {m.rcpts[0] for m in unproved.sink.mails} == {"second@transit.example"}
+    assert unproved.counts_agree()
+
+
+def test_with_no_other_address_the_letter_fails_and_the_others_wait_until_somebody_has_looked(unproved: Desk) -> None:
+    unproved.campaign(targets=(replace(TWO_MAILBOXES, email=("first@transit.example",)),))
+    for _ in range(3):
+        unproved.write()
+    unproved.sink.faults["rcpt1"] = "550 5.1.1 no such user"
+    unproved.send()
+    unproved.sweep()
+    assert unproved.send() == 0
+    assert unproved.states() == ["failed", "queued", "queued"]
+    campaigns.unblock_address("first@transit.example", now=unproved.now)
+    assert unproved.send() == 2
+    assert unproved.states() == ["failed", "sent", "sent"]
+
+
+def test_a_wrong_number_is_rung_once_and_the_next_number_takes_over(unproved: Desk) -> None:
+    unproved.campaign(targets=(TWO_FAXES,))
+    for _ in range(2):
+        unproved.write(channel="fax")
+    unproved.provider.faults.append(Answer(400, {"code": 13223, "message": "not a valid phone number"}))
+    unproved.send(QueueName.FAX)
+    assert address(unproved, "+14165550133").state == "suspect"
+    unproved.sweep()
+    unproved.send(QueueName.FAX)
+    assert {x.address_id for x in unproved.letters()} == {address(unproved, "+14165550134").id}
+    assert sorted(unproved.states()) == ["queued", "sent"]  # one call at a time at the next number too
+
+
+def test_a_campaign_that_allows_it_goes_by_mail_where_no_number_works(unproved: Desk) -> None:
+    one = replace(TWO_FAXES, fax=("+14165550133",))
+    unproved.campaign(targets=(one,), fall_back=True)
+    tokens = [unproved.write(channel="fax") for _ in range(2)]
+    unproved.provider.faults.append(Answer(400, {"code": 21211, "message": "not a valid phone number"}))
+    unproved.send(QueueName.FAX)
+    assert address(unproved, "+14165550133").state == "suspect"
+    unproved.sweep()
+    unproved.send()
+    assert [(unproved.letter(t).state, unproved.letter(t).channel) for t in tokens] == [("sent", "email")] * 2
+    assert len(unproved.sink.mails) == 2
+    assert unproved.counts_agree()
+
+
+def test_a_provider_that_is_down_is_left_alone_by_everybody_longer_each_time(unproved: Desk) -> None:
+    unproved.campaign(targets=(COMMISSIONER,))
+    token = unproved.write()
+    port = free_port()
+    unproved.set(email_transport="smtp", smtp_url=f"smtp://127.0.0.1:{port}")
+    waits = []
+    for _ in range(4):
+        assert deliver.drain(QueueName.EMAIL, clock=unproved.clock) == 0
+        (breaker,) = unproved.rows(Breaker)
+        waits.append(breaker.until - unproved.now)
+        unproved.later(seconds=1)
+        deliver.drain(QueueName.EMAIL, clock=unproved.clock)  # still open: nobody tries
+        assert unproved.rows(Breaker)[0].trips == breaker.trips
+        unproved.now = breaker.until
+    assert waits == [timedelta(seconds=5 * 2 ** n) for n in range(4)]
+    assert (unproved.letter(token).state, unproved.letter(token).tries) == ("queued", 0)
+    with reading() as c:
+        assert breakers.down(c, get_settings(), breaker.since + timedelta(seconds=100)) == frozenset()
+        assert breakers.down(c, get_settings(), breaker.since + timedelta(seconds=130)) == {"email"}
+    unproved.set(email_transport="smtp", smtp_url=unproved.sink.url)
+    unproved.later(minutes=1)
+    assert deliver.drain(QueueName.EMAIL, clock=unproved.clock) == 1
+    assert unproved.rows(Breaker) == []
+    assert unproved.letter(token).state == "sent"
+
+
+def test_no_more_calls_are_under_way_than_the_provider_has_lines(unproved: Desk) -> None:
+    unproved.set(fax_lines="2", window="4")
+    offices = tuple(replace(COMMISSIONER, id=f"office-{n}", hours="always", email=(), fax=(f"+1416555011{n}",)) for n in range(5))
+    unproved.campaign(targets=offices)
+    unproved.write(channel="fax", targets=tuple(o.id for o in offices))
+    assert unproved.send(QueueName.FAX) == 2
+    assert unproved.send(QueueName.FAX) == 0
+    first = unproved.attempts()[0]
+    unproved.hear(unproved.word(Verdict.DELIVERED, first, pages=1))
+    assert unproved.send(QueueName.FAX) == 1
+    assert unproved.states() == ["delivered", "queued", "queued", "sent", "sent"]
+
+
+def test_a_campaign_whose_letters_fail_pauses_itself_and_says_why(unproved: Desk) -> None:
+    unproved.set(window="4")
+    unproved.campaign(targets=(COUNCIL,))
+    unproved.campaign("day-bus", targets=(COMMISSIONER,))
+    unproved.later(minutes=1)
+    for _ in range(40):
+        unproved.write(targets=("council",))
+    unproved.sink.faults["dot*"] = "554 5.7.1 this text is spam"
+    unproved.send()
+    unproved.sink.faults.clear()
+    unproved.sweep()
+    row = campaigns.get("night-bus")
+    assert row.state == "paused"
+    assert row.paused_why == "40 of 40 hand-overs within an hour failed for good, most often: rejected_as_spam"
+    assert campaigns.get("day-bus").state == "live"
+    unproved.later(minutes=5)
+    unproved.action("resume")
+    unproved.sweep()  # what failed before counts no longer
+    assert campaigns.get("night-bus").state == "live"
+    assert campaigns.get("night-bus").paused_why is None
+
+
+def test_a_few_failures_among_many_letters_pause_nobody(unproved: Desk) -> None:
+    unproved.set(window="4", pause_at_failures="60")
+    unproved.campaign(targets=(COUNCIL,))
+    unproved.later(minutes=1)
+    for _ in range(22):
+        unproved.write(targets=("council",))
+    unproved.sink.faults["dot*"] = "554 5.7.1 this text is spam"
+    unproved.send()
+    unproved.sink.faults.clear()
+    for _ in range(18):
+        unproved.write(targets=("council",))
+    unproved.send()
+    unproved.sweep()
+    assert campaigns.get("night-bus").state == "live"
+    unproved.set(pause_at_failures="50")
+    unproved.sweep()
+    assert campaigns.get("night-bus").state == "paused"
+
+
+def test_what_cannot_be_drawn_from_an_outcome_does_not_keep_the_next_letter_from_going(unproved: Desk) -> None:
+    """The commit that records an outcome has opened the next attempts: whatever fails behind it, those are handed over."""
+    def broken(*_given: object, **_more: object) -> None:
+        raise RuntimeError("the database is locked")
+
+    unproved.campaign(targets=(COUNCIL,))
+    for _ in range(3):
+        unproved.write(targets=("council",))
+    unproved.patch.setattr("outreach.services.setbacks.after", broken)
+    unproved.sink.faults["dot"] = "554 5.7.1 spam"
+    assert unproved.send() == 3
+    assert unproved.states() == ["failed", "sent", "sent"]
+
+
+def test_a_letter_that_never_began_at_its_next_address_is_not_failed_for_the_first_one(unproved: Desk) -> None:
+    unproved.campaign(targets=(TWO_FAXES,))
+    token = unproved.write(channel="fax")
+    unproved.provider.faults += [Answer(400, {"code": 13223, "message": "not a valid phone number"}), Answer(500, {})]
+    unproved.send(QueueName.FAX)
+    unproved.later(seconds=5)
+    unproved.sweep()
+    unproved.send(QueueName.FAX)
+    assert unproved.letter(token).state == "unknown"
+    last = unproved.attempts()[-1]
+    unproved.change(Attempt, table(Attempt).c.id == last.id, verdict="void")  # as once the provider has been asked in vain
+    with unit_of_work() as c:
+        settle.settle(c, unproved.letter(token).id, unproved.now, Reason.NOT_STARTED)
+    assert unproved.letter(token).state == "queued"
+    assert unproved.letter(token).address_id == address(unproved, "+14165550134").id
