@@ -84,6 +84,11 @@ class CampaignSpec:
     """What to say on the telephone (a template like the letter's); empty when the campaign asks nobody to call."""
 
     @property
+    def zone(self) -> str:
+        """The campaign's own time zone is its first target's: there its deadline is told."""
+        return self.targets[0].timezone if self.targets else "UTC"
+
+    @property
     def copied_to(self) -> str:
         """The inbox that sees who wrote; empty when there is none or it gets only figures."""
         return "" if self.copies == "counts" else self.inbox

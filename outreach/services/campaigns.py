@@ -71,6 +71,8 @@ class CampaignCard:
     title: str
     summary: str
     deadline: datetime | None
+    zone: str
+    """Whose clock the deadline is told by."""
     languages: tuple[str, ...]
     accent: str
     goal: int
@@ -132,7 +134,7 @@ def live(now: datetime) -> list[CampaignCard]:
     cards = []
     for row in rows:
         spec = spec_of_version(row.version_id)
-        cards.append(CampaignCard(row.slug, row.title, spec.summary, row.deadline, spec.languages, spec.accent, spec.goal,
+        cards.append(CampaignCard(row.slug, row.title, spec.summary, row.deadline, spec.zone, spec.languages, spec.accent, spec.goal,
                                   len(spec.targets)))
     return cards
 

@@ -84,7 +84,7 @@ def compose(digest_id: str, campaign_id: int, settings: Settings, now: datetime)
 def _made(spec: CampaignSpec, letters: Sequence[Any], packed: _Pages, settings: Settings, now: datetime) -> Made:
     language = spec.languages[0]
     _ = gettext_for(language)
-    zone = ZoneInfo(spec.targets[0].timezone)
+    zone = ZoneInfo(spec.zone)
 
     def time(at: datetime) -> str:
         return format_datetime(at, "short", tzinfo=zone, locale=babel_locale(language))
@@ -96,7 +96,7 @@ def _made(spec: CampaignSpec, letters: Sequence[Any], packed: _Pages, settings: 
     counts = Counter((_target(x, spec), _(_CHANNELS[Channel(x.channel)]), _(_STATES.get(State(x.state), _WAITS))) for x in letters)
     lines = [line(x) for x in letters if _named(x, spec)]
     text = digest_mail(
-        Digest(clean_line(spec.title), time(letters[0].at), time(letters[-1].at), spec.targets[0].timezone, len(letters),
+        Digest(clean_line(spec.title), time(letters[0].at), time(letters[-1].at), spec.zone, len(letters),
                [(*key, n) for key, n in sorted(counts.items())], lines, packed.taken_back, len(packed.files), packed.missing),
         language, operator_name=settings.operator_name, operator_address=settings.operator_address, translate=_)
     attached = []

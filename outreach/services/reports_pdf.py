@@ -55,7 +55,7 @@ def document(slug: str, *, now: datetime) -> ReportDocument:
     """
     campaign = campaigns.get(slug)
     spec = campaigns.spec_of_version(campaign.version_id)
-    zone = ZoneInfo(spec.targets[0].timezone)
+    zone = ZoneInfo(spec.zone)
     letter = render_letter(spec, spec.targets[0], sample(spec))
     figures = stats.stats(slug, ahead=False, now=now)
     letters: Mapping[str, int] = figures["letters"]

@@ -122,7 +122,7 @@ def page_values(spec: CampaignSpec, campaign: CampaignRow, targets: tuple[Target
         "email_hint": words.email_hint(confirm=confirm, language=ui), "consent_text": words.consent_text(spec, ui),
         "own_words": bool(values) and (shown["subject"], shown["body"]) != tuple(_original(spec, language)),
         "mailtos": _mailtos(spec, language), "placeholders": _of_supporter(),
-        "sheet_date": format_date(now.astimezone(ZoneInfo(spec.targets[0].timezone)), "medium", locale=babel_locale(language)),
+        "sheet_date": format_date(now.astimezone(ZoneInfo(spec.zone)), "medium", locale=babel_locale(language)),
         "proof_bits": throttle.WORK_BITS if get_settings().proof_of_work == "on" else 0,
     }
 

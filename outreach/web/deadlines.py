@@ -38,10 +38,9 @@ def deadline_of(spec: CampaignSpec, language: str, now: datetime) -> Deadline | 
     """The campaign's deadline, told in its first target's time zone; None when it has none."""
     if spec.deadline is None:
         return None
-    zone = spec.targets[0].timezone if spec.targets else "UTC"
-    local, locale = spec.deadline.astimezone(ZoneInfo(zone)), babel_locale(language)
+    local, locale = spec.deadline.astimezone(ZoneInfo(spec.zone)), babel_locale(language)
     return Deadline(
-        iso=local.isoformat(), long=long_time(spec.deadline, language, zone), zone=zone_name(zone), day=str(local.day),
+        iso=local.isoformat(), long=long_time(spec.deadline, language, spec.zone), zone=zone_name(spec.zone), day=str(local.day),
         weekday=format_date(local, "EEE", locale=locale), month=format_date(local, "MMM y", locale=locale),
         left=time_left(spec.deadline - now, language), past=spec.deadline <= now,
         offset=int((local.utcoffset() or timedelta()).total_seconds() // 60), words=json.dumps(_words(language)))

@@ -24,7 +24,7 @@ from outreach.services.campaigns import CampaignRow, TargetRow
 from outreach.web.campaign_page import blank_values, mode_of, page_values, usable_channels
 from outreach.web.deadlines import time_left
 from outreach.web.forms import Posted, first, read_form
-from outreach.web.pages import environment, long_time, negotiate, page, wanted_language
+from outreach.web.pages import environment, long_time, negotiate, page, wanted_language, zone_name
 from outreach.web.spliced import MARK, Spliced
 
 router = APIRouter()
@@ -166,7 +166,7 @@ def home(request: Request) -> Response:
     """GET /: the campaigns that run now."""
     language, now = wanted_language(request), utcnow()
     ui = interface_language(language)
-    cards = [{"card": c, "deadline": long_time(c.deadline, ui, "UTC") + " UTC" if c.deadline else "",
+    cards = [{"card": c, "deadline": long_time(c.deadline, ui, c.zone) if c.deadline else "", "zone": zone_name(c.zone),
               "left": time_left(c.deadline - now, ui) if c.deadline else ""} for c in campaigns.live(now)]
     return page("supporter/home.html", language, cards=cards)
 

@@ -189,8 +189,9 @@ def test_a_filled_trap_and_a_missing_consent_are_refused_and_counted(site: Site)
     assert sum(stats.stats("keep-the-night-bus")["refused"].values()) == 2
 
 
-def test_live_campaigns_stand_on_the_first_page(site: Site) -> None:
-    assert 'href="/c/keep-the-night-bus"' in site.client.get("/").text
+def test_live_campaigns_stand_on_the_first_page_with_the_deadline_that_their_own_page_tells(site: Site) -> None:
+    page = site.client.get("/").text
+    assert 'href="/c/keep-the-night-bus"' in page and "Friday 24 January 2031, 17:00 (Toronto time)" in page.replace("Friday, ", "Friday ")
     campaigns.set_state("keep-the-night-bus", "close", now=utcnow())
     assert "No campaign is running" in site.client.get("/").text
 

@@ -43,8 +43,7 @@ def waits(n: int) -> str:
 
 def zone_of(campaign: CampaignRow) -> str:
     """A campaign's own time zone is its first target's."""
-    spec = spec_of_version(campaign.version_id)
-    return spec.targets[0].timezone if spec.targets else "UTC"
+    return spec_of_version(campaign.version_id).zone
 
 
 def when(at: datetime, zone: str, now: datetime) -> str:
