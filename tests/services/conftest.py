@@ -14,9 +14,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from tests.plugins.no_skips import need
+from tests.tables import empty_tables
 
 POSTGRES = os.environ.get("OUTREACH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 OPERATOR = {
@@ -43,17 +44,6 @@ def postgres_url() -> Iterator[str]:
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def _empty(made: Engine) -> None:
-    """Tables made on the first call; emptied, with their numbering, on later ones."""
-    from outreach.models import Base
-
-    Base.metadata.create_all(made)
-    if made.dialect.name == "postgresql":
-        names = ", ".join(t.name for t in Base.metadata.tables.values())
-        with made.begin() as connection:
-            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """The engine that `outreach.db.engine()` gives during the test; all tables exist and are empty."""
@@ -70,7 +60,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     get_settings.cache_clear()
     engine.cache_clear()
     made = engine()
-    _empty(made)
+    empty_tables(made)
     try:
         yield made
     finally:

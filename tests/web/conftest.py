@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from tests.tables import empty_tables
+
 CAMPAIGN = '''
 slug = "keep-the-night-bus"
 title = "Keep the night bus"
@@ -122,7 +124,6 @@ class Site:
 def _start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str]) -> Site:
     from outreach.app import create_app
     from outreach.db import engine, utcnow
-    from outreach.models import Base
     from outreach.services import campaigns
     from outreach.settings import get_settings
 
@@ -138,7 +139,7 @@ def _start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, 
     monkeypatch.chdir(tmp_path)
     get_settings.cache_clear()
     engine.cache_clear()
-    Base.metadata.create_all(engine())
+    empty_tables(engine())
     (tmp_path / "bus.toml").write_text(CAMPAIGN)
     campaigns.import_campaign(tmp_path / "bus.toml", now=utcnow())
     campaigns.set_state("keep-the-night-bus", "publish", now=utcnow())
