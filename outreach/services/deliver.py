@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from outreach import holders
 from outreach.db import reading, unit_of_work, utcnow
@@ -30,7 +30,7 @@ from outreach.services import breakers, budgets, compose, lanes, ledger, moves, 
 from outreach.services.compose import Prepared
 from outreach.services.copies import NO_COPY, Offer
 from outreach.services.inboxes import Allowance
-from outreach.services.ledger import Done, Started, Terms
+from outreach.services.ledger import Done, Started, Terms, Unanswered
 from outreach.services.paces import Pace
 from outreach.settings import Settings, SettingsInvalid, get_settings
 from outreach.transports.base import Accepted, NotStarted, Outcome, OutgoingFax, OutgoingMail, Refused, Unknown, each
@@ -183,7 +183,8 @@ class Drain:
                         with reading() as c:
                             if delivery.lane_targets(c, sorted({r.address_id for r in rules})) != rules:
                                 return True
-                    if going := [(ready, pace) for ready, pace in window if not pace.closed]:
+                    now = self.clock()
+                    if going := [(ready, pace) for ready, pace in window if pace.is_open(ready.letter.target_id, now)]:
                         self._hand_over_window(terms, going)
                         self._close_troubled()
         finally:
@@ -193,17 +194,19 @@ class Drain:
 
     def _commit(self, terms: Terms, starts: list[Waiting]) -> list[Started]:
         """The ledger's commit. What has been handed over must not be forgotten: when the database refuses (a deadlock, a lost
-        connection), nothing new is started and the outcomes are offered again."""
+        connection), nothing new is started and the outcomes are offered again. If it had committed all the same, the attempts
+        that it opened are told to be void: nobody is to wonder what became of them."""
         try:
             started = ledger.commit(terms, self._done, starts, self.clock()) if starts or self._done else []
-        except DBAPIError as e:
-            log.warning("ledger.refused", error=type(e).__name__, count=len(self._done))
+        except Unanswered as e:
+            log.warning("ledger.refused", error=type(e.__cause__).__name__, count=len(self._done))
+            void = [Done(attempt, NotStarted("the ledger did not answer", down=False), self.clock()) for attempt in e.attempts]
             for wait in (0.1, 0.5, 2.0):
                 time.sleep(wait)
                 try:
-                    ledger.commit(terms, self._done, [], self.clock())
+                    ledger.commit(terms, [*self._done, *void], [], self.clock())
                     break
-                except DBAPIError:
+                except Unanswered:
                     continue
             else:
                 raise
@@ -289,9 +292,10 @@ class Drain:
         later = delivery.next_waiting_at(c, pace.address_id, now)
         spent = bool(self.settings.max_per_day) and delivery.used_on(c, f"{now:%Y-%m-%d}") >= self.settings.max_per_day
         at = pace.next_at(now, waiting)
-        if at is None:
-            return paces.soon(now, later)
-        return paces.soon(now, max(at, self._down_until or now, now + timedelta(minutes=1) if spent else now))
+        if at is not None:
+            at = max(at, self._down_until or now, now + timedelta(minutes=1) if spent else now)
+        # What waits for its retry may go before what is due: that may have to wait for its office, or for its campaign's share.
+        return paces.soon(now, min((x for x in (at, later) if x is not None), default=None))
 
     def _composed(self, ready: Prepared, started: Started) -> tuple[OutgoingMail | OutgoingFax | Refused | NotStarted, Offer]:
         """The message and what the inbox gets of it; in its place what stops it before a byte has left."""
@@ -348,6 +352,9 @@ class Drain:
             return NotStarted("the provider went down", down=False)
         if not started.still_good(self.patience + 1):
             return NotStarted("the lease was about to end", down=False)
+        pace = self._paces.get(started.letter.address_id)
+        if pace and not pace.is_open(started.letter.target_id, self.clock()):
+            return NotStarted("the office has closed, or its line is in trouble", down=False)
         return NotStarted("stopped, paused or taken back meanwhile", down=False) if self._called_off(started) else None
 
     def _called_off(self, started: Started) -> bool:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, Connection, String, Update, and_, bindparam, case, column, func, or_, update, values
+from sqlalchemy.exc import DBAPIError
 
 from outreach.db import UTCDateTime, dialect_insert, new_id, unit_of_work
 from outreach.domain.letters import Channel, Reason, State, Verdict
@@ -85,24 +86,43 @@ class Terms:
     """Fax: what these letters can cost (see `budgets.estimates`)."""
 
 
+class Unanswered(Exception):
+    """A commit that failed, or whose answer was lost: it may be in the ledger all the same. Nothing of `attempts` was handed over."""
+
+    def __init__(self, attempts: Sequence[Started] = ()) -> None:
+        super().__init__(f"the ledger did not answer for {len(attempts)} attempts")
+        self.attempts = attempts
+
+
 def commit(terms: Terms, done: Sequence[Done], starts: Sequence[Waiting], now: datetime) -> list[Started]:
     """Record `done` and open attempts for those of `starts` that may still go, in one transaction. Returns the attempts.
 
     Where costs are estimated, only those start whose money is there. Locks in one order: lanes by id, budgets, letters by id,
-    then inserts.
+    then inserts. Raises Unanswered when the database refuses, or is gone.
     """
     estimated = terms.estimate(starts, now) if terms.estimate and starts else None
     clock = time.monotonic()
+    names = {s.id: new_id() for s in sorted(starts, key=lambda s: s.id)}
+    try:
+        opened = _write(terms, done, starts, names, now, estimated)
+    except DBAPIError as e:
+        raise Unanswered([Started(names[s.id], s, now, clock) for s in starts]) from e
+    return [Started(attempt, letter, at, clock + terms.lease.total_seconds()) for attempt, letter, at in opened]
+
+
+def _write(terms: Terms, done: Sequence[Done], starts: Sequence[Waiting], names: Mapping[str, str], now: datetime,
+           estimated: Estimates | None) -> list[tuple[str, Waiting, datetime]]:
+    """`commit`'s transaction. `names` has for each letter the id that its attempt will have. Returns what was opened."""
     with unit_of_work() as c:
         held = _held_lanes(c, terms, starts, now)
         ended = _record(c, terms, done)
-        opened = _open(c, terms, [s for s in starts if s.address_id in held], now, estimated)
+        opened = _open(c, terms, [s for s in starts if s.address_id in held], names, now, estimated)
         begun = [moves.Move(s.id, s.campaign_id, s.target_id, s.channel.value, State.QUEUED, State.SENDING, Reason.HANDED_OVER, attempt)
                  for attempt, s, _ in opened]
         moves.record(c, [*ended, *begun], now)
         if carrying := {s.id for s in (*starts, *(d.started.letter for d in done)) if s.carries}:
             bundles.follow(c, [m for m in (*ended, *begun) if m.letter_id in carrying], now)
-    return [Started(attempt, letter, at, clock + terms.lease.total_seconds()) for attempt, letter, at in opened]
+    return opened
 
 
 def _held_lanes(c: Connection, terms: Terms, starts: Sequence[Waiting], now: datetime) -> set[int]:
@@ -130,16 +150,17 @@ _NEW_ATTEMPTS = Rows(_ATTEMPTS, "id", "letter_id", "campaign_id", "address_id", 
                      "line_until")
 
 
-def _open(c: Connection, terms: Terms, starts: Sequence[Waiting], now: datetime,
+def _open(c: Connection, terms: Terms, starts: Sequence[Waiting], names: Mapping[str, str], now: datetime,
           estimated: Estimates | None) -> list[tuple[str, Waiting, datetime]]:
     starts = starts[:_line_allowance(c, terms, len(starts), now)]
     paid, short = budgets.reserve(c, starts, estimated) if estimated and starts else (starts, {})
     starts = paid[:_day_allowance(c, terms, len(paid), now)]
     if not starts:
-        budgets.give_back(c, paid, estimated or {})
-        budgets.mark_full(c, short, now)
+        if estimated:
+            budgets.give_back(c, paid, estimated)
+            budgets.mark_full(c, short, now)
         return []
-    attempt_ids = {s.id: new_id() for s in sorted(starts, key=lambda s: s.id)}
+    attempt_ids = {s.id: names[s.id] for s in sorted(starts, key=lambda s: s.id)}
     claimed = _CLAIM.run(c, [{"id": letter, "attempt": attempt} for letter, attempt in attempt_ids.items()],
                          {"now": now, "at": now, "lease": now + terms.lease, "transport": terms.transport})
     mine = [s for s in starts if s.id in claimed]

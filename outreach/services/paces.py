@@ -19,6 +19,9 @@ from outreach.settings import Settings
 EXACT = 1000
 """Rules of more than this many are counted once when the lane is taken instead of read start by start (conservative:
 what falls out of the window meanwhile is seen at the next look)."""
+LONGEST_SLEEP = timedelta(minutes=10)
+"""For how long at the most nobody looks at a lane in which something waits. A process that dies between its commit and the lane's
+wake-up loses the wake-up; and what the lane sleeps for may have changed."""
 
 
 @dataclass(slots=True)
@@ -98,6 +101,11 @@ class Pace:
     def allowed_at(self, now: datetime) -> datetime:
         """The first moment at which rules, line and back-off let one more attempt start; `NEVER` if a total is spent."""
         return max(self.log.allowed_at(now), self.line_free_at or now, self.backed_off_until or now)
+
+    def is_open(self, target_id: int, now: datetime) -> bool:
+        """Whether what may start by the log may be started at this very moment: the office is open, and nothing has befallen the
+        address."""
+        return not self.closed and target_id in self.hours and self.hours[target_id].is_open(now)
 
     def open_targets(self, now: datetime) -> list[int]:
         """Targets whose office is open now."""
@@ -180,12 +188,15 @@ def of(c: Connection, rows: Sequence[Any], now: datetime, settings: Settings) ->
 def _pace(c: Connection, address_id: int, rows: Sequence[Any], now: datetime, settings: Settings) -> Pace:
     channel = Channel(rows[0].channel)
     campaigns = {r.campaign_id for r in rows}
-    shares = {row.campaign_id: parse_rules(row.share) for row in rows if row.share}
+    shares: dict[int, set[Rule]] = {}
+    for row in rows:  # a campaign may have two offices at one address: what it asks for either holds
+        if row.share:
+            shares.setdefault(row.campaign_id, set()).update(parse_rules(row.share))
     return Pace(
         address_id, channel, rows[0].state == "ok", _log(c, address_id, rules_of(rows, channel, settings), now),
         hours={r.target_id: hours_of(channel, r.hours, r.timezone) for r in rows},
         campaign_of={r.target_id: r.campaign_id for r in rows},
-        shares={campaign: _log(c, address_id, rules, now, campaign) for campaign, rules in sorted(shares.items())},
+        shares={campaign: _log(c, address_id, tuple(sorted(rules, key=str)), now, campaign) for campaign, rules in sorted(shares.items())},
         turns=delivery.last_turns(c, address_id) if len(campaigns) > 1 else {},
         line_free_at=delivery.line_busy_until(c, address_id, now) if channel is Channel.FAX else None,
         backed_off_until=rows[0].backoff_until, setbacks=rows[0].setbacks)
@@ -199,6 +210,6 @@ def _log(c: Connection, address_id: int, rules: tuple[Rule, ...], now: datetime,
     return Log(exact, starts, {r: r.count - delivery.started_within(c, address_id, r, now, campaign_id=campaign_id) for r in big})
 
 
-def soon(now: datetime, at: datetime | None, *, most: timedelta = timedelta(hours=6)) -> datetime | None:
-    """A wake-up time: `at`, but look at least every `most` while something waits (a limit may be lifted); None stays None."""
-    return None if at is None else min(max(at, now), now + most)
+def soon(now: datetime, at: datetime | None) -> datetime | None:
+    """A wake-up time: `at`, but look at least every `LONGEST_SLEEP` while something waits; None stays None."""
+    return None if at is None else min(max(at, now), now + LONGEST_SLEEP)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from outreach.domain.letters import Channel, Reason
 from outreach.models import Attempt, Campaign, Lane, Letter, table
@@ -227,17 +230,13 @@ def test_an_error_of_ours_in_the_middle_of_a_hand_over_is_unknown(unproved: Desk
 
 
 def test_what_was_handed_over_is_not_forgotten_when_the_database_refuses_once(unproved: Desk) -> None:
-    from sqlalchemy.exc import OperationalError
-
-    from outreach.services import ledger
-
     tokens = [unproved.write(email=f"person{i}@supporter.example") for i in range(2)]
     real, refused = ledger.commit, list[int]()
 
     def refusing_once(terms: Any, done: Any, starts: Any, now: Any) -> Any:
         if done and not refused:
             refused.append(len(done))
-            raise OperationalError("COMMIT", {}, Exception("deadlock detected"))
+            raise ledger.Unanswered
         return real(terms, done, starts, now)
 
     unproved.patch.setattr(ledger, "commit", refusing_once)
@@ -269,3 +268,26 @@ def test_a_letter_taken_for_handed_over_that_never_was_waits_again(unproved: Des
     assert unproved.letter(token).state == "sent"
     (mail,) = unproved.sink.mails
     assert len(mail.rcpts) == 2  # the inbox's copy was not taken for sent either
+
+
+def test_a_commit_whose_answer_is_lost_leaves_nothing_unknown(unproved: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempts are in the ledger, the drain was told of an error, and nothing was handed over: then that is what is so."""
+    unproved.set(window="4")
+    for _ in range(3):
+        unproved.write()
+    real, pending = ledger.unit_of_work, [True]
+
+    @contextmanager
+    def cut_off() -> Iterator[Connection]:
+        with real() as c:
+            yield c
+        if pending and pending.pop():
+            raise OperationalError("COMMIT", {}, Exception("server closed the connection unexpectedly"))
+
+    monkeypatch.setattr(ledger, "unit_of_work", cut_off)
+    unproved.send()
+    unproved.later(minutes=1)
+    unproved.send()
+    assert unproved.states() == ["sent"] * 3 and len(unproved.sink.mails) == 3
+    assert sorted(a.verdict for a in unproved.attempts()) == ["accepted"] * 3 + ["void"] * 3
+    assert [x.tries for x in unproved.letters()] == [1] * 3

@@ -11,8 +11,9 @@ import pytest
 
 from outreach.domain.letters import Verdict
 from outreach.domain.pacing import JITTER
+from outreach.models import Letter, table
 from outreach.queue import QueueName
-from outreach.services import deliver, polls
+from outreach.services import deliver, lanes, polls
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 from tests.transports.servers import Answer
 
@@ -277,3 +278,71 @@ def test_two_drains_at_once_do_not_break_a_limit(unproved: Desk) -> None:
     for one in crowd:
         one.join()
     assert len(unproved.attempts()) == len(unproved.sink.mails) == 8
+
+
+def test_a_daily_total_that_is_spent_is_no_error_for_the_drains_that_come_after(unproved: Desk) -> None:
+    unproved.set(max_per_day="5", window="4")
+    unproved.campaign(targets=(COMMISSIONER,))
+    for _ in range(8):
+        unproved.write()
+    sent = []
+    for _ in range(3):
+        sent.append(unproved.send())
+        unproved.later(minutes=2)
+    assert sent == [5, 0, 0] and unproved.states() == ["queued"] * 3 + ["sent"] * 5
+    unproved.now = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+    assert unproved.send() == 3
+
+
+def test_shares_of_one_campaigns_offices_at_one_address_hold_both(unproved: Desk) -> None:
+    offices = (replace(COMMISSIONER, share={"email": "1/day"}), replace(COUNCIL, email=COMMISSIONER.email, share={"email": "50/day"}))
+    unproved.campaign(targets=offices)
+    for _ in range(3):
+        unproved.write(targets=("commissioner", "council"))
+    assert unproved.send() == 1
+
+
+def test_a_letter_that_waits_for_its_retry_is_not_forgotten_for_one_whose_share_is_spent(unproved: Desk) -> None:
+    unproved.campaign("night-bus", targets=(replace(COMMISSIONER, share={"email": "1/day"}),))
+    for _ in range(2):
+        unproved.write("night-bus")
+    assert unproved.send() == 1
+    unproved.campaign("day-bus", targets=(COMMISSIONER,))
+    unproved.sink.faults["rcpt1"] = "450 4.2.1 later"
+    deferred = unproved.write("day-bus")
+    unproved.send()
+    letter = unproved.letter(deferred)
+    assert letter.state == "queued" and letter.not_before > unproved.now
+    assert unproved.lane(COMMISSIONER.email[0]).next_wake_at <= letter.not_before
+
+
+def test_nothing_is_handed_over_after_the_office_has_closed_however_long_a_drain_takes(unproved: Desk) -> None:
+    unproved.set(window="4")
+    unproved.campaign(targets=(replace(COMMISSIONER, hours="Mon-Fri 09:00-17:00"),))
+    for _ in range(30):
+        unproved.write()
+    closes = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
+    unproved.now = closes - timedelta(seconds=2)
+
+    def ticking() -> datetime:
+        return unproved.later(milliseconds=20)
+
+    assert unproved.sink
+    sent = deliver.drain(QueueName.EMAIL, seconds=60, clock=ticking)
+    assert 0 < sent < 30 and unproved.now >= closes
+    assert max(a.started_at for a in unproved.attempts()) < closes
+    assert unproved.lane(COMMISSIONER.email[0]).next_wake_at is not None
+
+
+def test_a_lane_that_sleeps_long_is_looked_at_now_and_then_in_case_a_wake_up_was_lost(unproved: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    unproved.campaign(targets=(COMMISSIONER,))
+    unproved.sink.faults["rcpt1"] = "450 4.2.1 later"
+    first = unproved.write()
+    unproved.send()
+    unproved.change(Letter, table(Letter).c.id == unproved.letter(first).id, not_before=unproved.now + timedelta(hours=4))
+    unproved.later(minutes=1)
+    unproved.send()
+    monkeypatch.setattr(lanes, "wake", lambda *_: None)  # the web process dies right after its commit
+    second = unproved.write()
+    unproved.later(minutes=10)
+    assert unproved.send() == 1 and unproved.letter(second).state == "sent"
