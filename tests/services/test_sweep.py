@@ -49,6 +49,7 @@ def test_a_worker_killed_in_the_middle_of_a_hand_over_leaves_it_unknown_at_once_
     unproved.campaign(deadline=utcnow() + timedelta(days=9))
     unproved.set(window="1")
     unproved.sink.faults["dot"] = HANG
+    unproved.set(smtp_timeout="120")  # longer than a loaded machine takes to get to the kill
     first = unproved.write()
     unproved.later(microseconds=1)
     second = unproved.write()

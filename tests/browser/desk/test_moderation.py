@@ -69,7 +69,7 @@ def test_a_moderator_decides_ten_letters_by_keyboard_alone(served: ServedDesk) -
     decided = {names[r.submission_id]: (r.state, r.note) for r in served.desk.rows(Review)}
     assert decided == {
         **dict.fromkeys("ABCFGHIJ", ("approved", None)), "D": ("rejected", moderation.NOTES[1]),
-        "E": ("rejected", "a reason, and no key: ran past"), "K": ("waiting", None)}
+        "E": ("rejected", "a reason, and no key: ran past."), "K": ("waiting", None)}
     assert len(served.desk.rows(Letter, table(Letter).c.state == "queued")) == 8
 
 
