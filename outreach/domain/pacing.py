@@ -143,18 +143,3 @@ def take_turns(waiting: Mapping[int, Sequence[T]], last: Mapping[int, datetime],
         else:
             heappop(turns)
     return chosen
-
-
-def release_of(place: int, now: datetime, starts: Sequence[datetime], rules: Sequence[Rule],
-               hours: OfficeHours | None = None, *, most: int = 2000) -> datetime | None:
-    """About when the letter at `place` (1 is next) may start; None when a total forbids it.
-
-    Exact up to `most` places, then extrapolated from their pace.
-    """
-    log, at = list(starts), now
-    for _ in range(min(place, most)):
-        at = next_start(at, log, rules, hours)
-        if at == NEVER:
-            return None
-        log.append(at)
-    return at if place <= most else now + (at - now) * (place / most)

@@ -102,13 +102,14 @@ def ahead_of(connection: Connection, letter: Row[Any], most: int) -> int:
     return connection.execute(select(func.count()).select_from(ahead.limit(most).subquery())).scalar_one()
 
 
-def of_others(connection: Connection, letter: Row[Any], most: int) -> list[int]:
+def of_others(connection: Connection, letter: Row[Any], most: int) -> dict[int, int]:
     """How many hand-overs each other live campaign has waiting in this letter's lane, of `most` in all."""
     found = (select(L.c.campaign_id).select_from(L.join(C, C.c.id == L.c.campaign_id)).where(
         L.c.address_id == letter.address_id, L.c.campaign_id != letter.campaign_id, L.c.state == State.QUEUED.value, C.c.state == "live",
         L.c.carried_by.is_(None))
         .limit(most).subquery())
-    return list(connection.execute(select(func.count()).select_from(found).group_by(found.c.campaign_id)).scalars())
+    rows = connection.execute(select(found.c.campaign_id, func.count()).group_by(found.c.campaign_id))
+    return {campaign: n for campaign, n in rows}
 
 
 def queued_at(connection: Connection, address_id: int, most: int) -> int:

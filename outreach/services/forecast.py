@@ -21,16 +21,17 @@ from outreach.domain.letters import Channel
 from outreach.domain.pacing import EPOCH, NEVER, Rule, format_rules, parse_rules
 from outreach.queries import delivery, money
 from outreach.queries import forecast as queries
-from outreach.services import campaigns, paces, pauses
+from outreach.services import campaigns, capacity, paces, pauses
 from outreach.settings import Settings, get_settings
 
 ELSEWHERE = 10_000
 """Letters that wait at another address than their target's first one are counted up to here."""
-CALL = Rule(1, timedelta(minutes=1))
+CALL = Rule(1, capacity.CALL)
 """A fax line takes no more calls than this, whatever limit is set."""
 WHY = {"paused": "sending is paused", "address": "the address is not in use", "budget": "the campaign’s fax budget is used up",
        "hours": "the office is not open before then", "ceiling": "the operator’s ceiling is below what it takes",
-       "pin": "the operator has pinned this address’s limit"}
+       "pin": "the operator has pinned this address’s limit", "total": "the operator’s total for a day is below what it takes",
+       "lines": "the fax provider’s lines are too few for all that waits"}
 STANDS = frozenset({"paused", "address", "budget"})
 """Of these: why nothing goes at all."""
 
@@ -102,10 +103,12 @@ def lanes_of(c: Connection, campaign: campaigns.CampaignRow, now: datetime, sett
     pinned = {r.address_id for r in rows if r.pinned is not None}
     held, broke = pauses.held(c, settings), bool(money.full(c, [campaign.id]))
     loaded = {p.address_id: p for p in paces.load(c, sorted({p.address_id for p in mine}), now, settings)}
-    return [_of_lane(_base(campaign, p, waiting[p.target_id, p.address_id]), loaded.get(p.address_id), others,
+    service = capacity.of_service(c, now, settings)
+    made = [_of_lane(_base(campaign, p, waiting[p.target_id, p.address_id]), loaded.get(p.address_id), others,
                      now=now if campaign.state == "live" and not held.holds(p.channel, p.target_id) else None,
                      broke=broke and p.channel == Channel.FAX,
                      ceiling=None if p.address_id in pinned else paces.ceiling(Channel(p.channel), settings)) for p in mine]
+    return [_within(lane, service[lane.channel], now) for lane in made]
 
 
 def _waiting(c: Connection, campaign_ids: list[int], target_ids: list[int]) -> dict[tuple[int, int], int]:
@@ -155,6 +158,18 @@ def _of_lane(made: LaneForecast, pace: paces.Pace | None, others: dict[tuple[int
     return replace(made, why="ceiling" if needed(lane, deadline, ()) else "hours")
 
 
+def _within(made: LaneForecast, limits: Sequence[capacity.Capacity], now: datetime) -> LaneForecast:
+    """The same with what the whole service can do."""
+    if made.why in STANDS:
+        return made
+    for limit in limits:
+        if made.empty_at is not None:
+            made = replace(made, empty_at=max(made.empty_at, limit.done_at(now)))
+        if made.deadline and (lacking := limit.lacking(made.waiting, made.deadline)) > made.misses:
+            made = replace(made, misses=lacking, needed=None, why=limit.why)
+    return made
+
+
 def _lane(pace: paces.Pace, of: LaneForecast, others: dict[tuple[int, int], int], now: datetime) -> Lane:
     """The lane as this target's letters find it. What goes to another target over the same address takes turns like another campaign."""
     start = max(now, pace.line_free_at or now, pace.backed_off_until or now)
@@ -167,7 +182,8 @@ def _lane(pace: paces.Pace, of: LaneForecast, others: dict[tuple[int, int], int]
 
     theirs = tuple(party(t, n) for (t, address), n in others.items()
                    if address == pace.address_id and t != of.target_id and t in pace.hours)
-    return Lane(start, party(of.target_id, of.waiting), theirs, pace.rules, tuple(pace.starts), dict(pace.budgets))
+    rules = (*pace.rules, CALL) if pace.channel is Channel.FAX else pace.rules
+    return Lane(start, party(of.target_id, of.waiting), theirs, rules, tuple(pace.starts), dict(pace.budgets))
 
 
 def binding(rules: Sequence[Rule]) -> list[Rule]:

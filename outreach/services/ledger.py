@@ -104,19 +104,19 @@ def commit(terms: Terms, done: Sequence[Done], starts: Sequence[Waiting], now: d
     clock = time.monotonic()
     names = {s.id: new_id() for s in sorted(starts, key=lambda s: s.id)}
     try:
-        opened = _write(terms, done, starts, names, now, estimated)
+        opened = _write(terms, done, starts, now, names=names, estimated=estimated)
     except DBAPIError as e:
         raise Unanswered([Started(names[s.id], s, now, clock) for s in starts]) from e
     return [Started(attempt, letter, at, clock + terms.lease.total_seconds()) for attempt, letter, at in opened]
 
 
-def _write(terms: Terms, done: Sequence[Done], starts: Sequence[Waiting], names: Mapping[str, str], now: datetime,
+def _write(terms: Terms, done: Sequence[Done], starts: Sequence[Waiting], now: datetime, *, names: Mapping[str, str],
            estimated: Estimates | None) -> list[tuple[str, Waiting, datetime]]:
     """`commit`'s transaction. `names` has for each letter the id that its attempt will have. Returns what was opened."""
     with unit_of_work() as c:
         held = _held_lanes(c, terms, starts, now)
         ended = _record(c, terms, done)
-        opened = _open(c, terms, [s for s in starts if s.address_id in held], names, now, estimated)
+        opened = _open(c, terms, [s for s in starts if s.address_id in held], now, names=names, estimated=estimated)
         begun = [moves.Move(s.id, s.campaign_id, s.target_id, s.channel.value, State.QUEUED, State.SENDING, Reason.HANDED_OVER, attempt)
                  for attempt, s, _ in opened]
         moves.record(c, [*ended, *begun], now)
@@ -150,7 +150,7 @@ _NEW_ATTEMPTS = Rows(_ATTEMPTS, "id", "letter_id", "campaign_id", "address_id", 
                      "line_until")
 
 
-def _open(c: Connection, terms: Terms, starts: Sequence[Waiting], names: Mapping[str, str], now: datetime,
+def _open(c: Connection, terms: Terms, starts: Sequence[Waiting], now: datetime, *, names: Mapping[str, str],
           estimated: Estimates | None) -> list[tuple[str, Waiting, datetime]]:
     starts = starts[:_line_allowance(c, terms, len(starts), now)]
     paid, short = budgets.reserve(c, starts, estimated) if estimated and starts else (starts, {})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from outreach.domain.forecast import Lane, Party, Releases
 from outreach.domain.letters import Channel
-from outreach.domain.pacing import Rule, format_rules, release_of
+from outreach.domain.pacing import EPOCH, NEVER, Rule, format_rules
 from outreach.queries import letters, money
 from outreach.services import paces
 from outreach.services.forecast import binding
@@ -36,11 +38,11 @@ def wait_of(c: Connection, letter: Any, now: datetime, settings: Settings) -> Wa
     pace = _pace(c, letter.address_id, now, settings)
     if pace is None:
         return None
-    own = letters.ahead_of(c, letter, FAR)
-    place = 1 + own + sum(min(n, own + 1) for n in letters.of_others(c, letter, FAR))  # campaigns take turns
+    own, others = letters.ahead_of(c, letter, FAR), letters.of_others(c, letter, FAR)
+    place = 1 + own + sum(min(n, own + 1) for n in others.values())  # campaigns take turns
     if pace.channel is Channel.FAX and money.full(c, [letter.campaign_id]):
         return Wait(place, None, pace_in_words(pace), "budget")
-    likely = _release(pace, place, max(now, letter.not_before or now))
+    likely = _release(pace, letter.campaign_id, own + 1, others, max(now, letter.not_before or now))
     return Wait(place, likely, pace_in_words(pace))
 
 
@@ -49,7 +51,7 @@ def likely_start(c: Connection, address_id: int, now: datetime, settings: Settin
     pace = _pace(c, address_id, now, settings)
     if pace is None:
         return None
-    return _release(pace, letters.queued_at(c, address_id, FAR) + 1, now)
+    return _release(pace, None, letters.queued_at(c, address_id, FAR) + 1, {}, now)
 
 
 def pace_in_words(pace: paces.Pace) -> str:
@@ -63,7 +65,17 @@ def _pace(c: Connection, address_id: int, now: datetime, settings: Settings) -> 
     return found[0] if found and found[0].usable else None
 
 
-def _release(pace: paces.Pace, place: int, now: datetime) -> datetime | None:
-    hours = min(pace.hours.values(), key=lambda h: h.opening_at_or_after(now), default=None)
-    start = max(now, pace.line_free_at) if pace.line_free_at and place > 1 else now
-    return release_of(place, start, pace.starts, pace.rules, hours)
+def _release(pace: paces.Pace, campaign_id: int | None, place: int, others: Mapping[int, int], now: datetime) -> datetime | None:
+    """When the letter at this place of its campaign's own line starts (of the whole lane's where no campaign is named)."""
+    at = max(now, pace.backed_off_until or now, (pace.line_free_at or now) if place > 1 else now)
+
+    def party(campaign: int | None, waiting: int) -> Party:
+        offices = [h for t, h in pace.hours.items() if campaign in (None, pace.campaign_of[t])] or list(pace.hours.values())
+        share = pace.shares.get(campaign) if campaign else None
+        return Party(waiting, min(offices, key=lambda h: h.opening_at_or_after(at)), share.rules if share else (),
+                     tuple(share.starts) if share else (), pace.turns.get(campaign, EPOCH) if campaign else EPOCH)
+
+    lane = Lane(at, party(campaign_id, place), tuple(party(c, n) for c, n in others.items()), pace.rules, tuple(pace.starts),
+                dict(pace.budgets))
+    found = Releases(lane).empty_at()
+    return None if found == NEVER else found

@@ -170,3 +170,26 @@ def test_faxes_wait_for_money_where_the_budget_is_used_up_and_mail_does_not(unpr
     budgets.set_cap("night-bus", None, now=unproved.now)
     assert status.view(token, now=unproved.now).letters[0].paused == ""
     assert [x.why for x in ahead(unproved)] == ["", ""]
+
+
+def test_the_services_own_total_for_a_day_is_foretold_to_all_who_share_it(unproved: Desk) -> None:
+    unproved.set(max_per_day="5", max_email_rate="none")
+    deadline = unproved.now + timedelta(days=1)  # Tuesday, 15:00 UTC: what is left of today, and all of tomorrow
+    unproved.campaign(targets=(COMMISSIONER,), deadline=deadline)
+    unproved.campaign("day-bus", targets=(COUNCIL,), deadline=deadline)
+    write(unproved, 8)
+    write(unproved, 8, "day-bus", targets=("council",))
+    lanes = [*ahead(unproved), *ahead(unproved, "day-bus")]
+    assert [(x.misses, x.needed, x.why) for x in lanes] == [(3, None, "total")] * 2
+    assert "no limit would do: the operator’s total for a day" in lanes[0].sentence(unproved.now)
+    assert all(x.empty_at and x.empty_at.day == 26 for x in lanes)  # 5 today, 5 tomorrow, 5 on Wednesday, the last on Thursday
+    unproved.set(max_per_day="8")
+    assert [(x.misses, x.why) for x in (*ahead(unproved), *ahead(unproved, "day-bus"))] == [(0, "")] * 2
+
+
+def test_the_providers_lines_are_foretold_too(unproved: Desk) -> None:
+    offices = tuple(replace(COMMISSIONER, id=f"office-{i}", fax=(f"+1416555010{i}",), email=()) for i in range(4))
+    unproved.set(fax_lines="1", max_fax_rate="none")
+    unproved.campaign(targets=offices, deadline=unproved.now + timedelta(minutes=4))
+    write(unproved, 2, channel="fax", targets=tuple(o.id for o in offices))
+    assert [(x.misses, x.why) for x in ahead(unproved)] == [(1, "lines")] * 4

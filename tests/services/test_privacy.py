@@ -174,6 +174,20 @@ def test_the_place_in_line_and_its_likely_time_are_told(asked: Desk) -> None:
     assert "2/2 hours" in third.pace
 
 
+def test_the_likely_time_knows_the_campaigns_own_share_and_other_campaigns_turns(asked: Desk) -> None:
+    from dataclasses import replace
+
+    asked.campaign(targets=(replace(COMMISSIONER, share={"email": "1/hour"}),))
+    asked.campaign("day-bus", targets=(replace(COMMISSIONER, limits={"email": "4/hour"}),))
+    mine = []
+    for _ in range(3):
+        mine.append(asked.signed())
+        asked.signed("day-bus")
+        asked.later(seconds=1)  # what comes at one moment has no order
+    (third,) = status.view(mine[2], now=asked.now).letters
+    assert third.likely_at - asked.now == pytest.approx(timedelta(hours=2), abs=timedelta(minutes=20))
+
+
 def test_a_faxs_picture_is_for_whoever_proved_the_mailbox(asked: Desk) -> None:
     token, other = asked.signed(channel="fax"), asked.signed()
     letter = asked.letter(token).id
