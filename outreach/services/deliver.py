@@ -26,7 +26,7 @@ from outreach.queries import attempts, delivery
 from outreach.queries import lanes as lane_queries
 from outreach.queries.delivery import Waiting
 from outreach.queue import QueueName
-from outreach.services import breakers, budgets, compose, lanes, ledger, moves, paces, setbacks
+from outreach.services import breakers, budgets, compose, lanes, leases, ledger, moves, paces, setbacks
 from outreach.services.compose import Prepared
 from outreach.services.copies import NO_COPY, Offer
 from outreach.services.inboxes import Allowance
@@ -42,7 +42,6 @@ BATCH = 50
 """Letters of one lane that are read at a time."""
 LINGER = 0.3
 """Seconds that a drain which has run dry waits for more before it ends: cheaper than a fork for each letter."""
-MARGIN = timedelta(seconds=30)
 DOWN = timedelta(seconds=5)
 UNKNOWNS = 3
 """Outcomes not known in a row that open the provider's breaker."""
@@ -88,8 +87,8 @@ class Drain:
 
     @property
     def patience(self) -> float:
-        """Seconds that one hand-over may take at the most: SMTP has five commands with a time-out each, and may connect anew."""
-        return 5 * self.settings.smtp_timeout + 15 if self.queue is QueueName.EMAIL else 2 * self.settings.http_timeout
+        """Seconds that one hand-over may take at the most."""
+        return leases.patience(Channel(self.queue.value), self.settings)
 
     def run(self, seconds: float) -> int:
         """Drain until `seconds` are over or nothing is due. Returns how many hand-overs were made."""
@@ -141,9 +140,10 @@ class Drain:
             lanes.release(held, next_look)
 
     def _terms(self, transport: str) -> Terms:
-        """A lease that outlives two hand-overs that run into their time-outs; the line until the provider has given up."""
+        """The line is taken until the provider has given up."""
         line = timedelta(minutes=self.settings.fax_ttl_minutes + 2) if self.queue is QueueName.FAX else None
-        return Terms(self.holder, transport, timedelta(seconds=2 * self.patience) + MARGIN, line, self.settings.max_per_day,
+        lease = leases.lease(Channel(self.queue.value), self.settings)
+        return Terms(self.holder, transport, lease, line, self.settings.max_per_day,
                      self.settings.fax_lines, random.random, budgets.estimates if self.queue is QueueName.FAX else None)
 
     def _connect(self) -> Terms:

@@ -133,13 +133,15 @@ def _to_organizer(row: Any, settings: Settings, now: datetime) -> OutgoingMail |
 
 
 def note_copies(c: Connection, rows: Sequence[Any], state: str, now: datetime) -> None:
-    """Record what became of the inbox's copies in these mails (kind, ref, recipient); nothing while they are still to go."""
-    if state not in ("sent", "failed", "unknown"):
-        return
+    """Record what became of the inbox's copies in these mails (kind, ref, recipient). Those still to go stay as they are, or are
+    as they were if they had been given up."""
     for row in rows:
         mine = _COPIES.c.digest_id == row.ref if row.kind == "digest" else (
             (_COPIES.c.letter_id == row.ref) & (_COPIES.c.inbox == row.recipient) & (_COPIES.c.how == "mail"))
-        c.execute(update(_COPIES).where(mine).values(state=state, at=now))
+        if state in ("sent", "failed", "unknown"):
+            c.execute(update(_COPIES).where(mine).values(state=state, at=now))
+        else:
+            c.execute(update(_COPIES).where(mine, _COPIES.c.state == "unknown").values(state="offered", at=now))
 
 
 def leave_to_digest(c: Connection, row: Any) -> None:

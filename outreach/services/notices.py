@@ -26,7 +26,7 @@ from outreach.logs import get
 from outreach.models import Notice, Suppression, table
 from outreach.queries import notices as queries
 from outreach.queue import QueueName, ring
-from outreach.services import inboxes, notice_mails
+from outreach.services import inboxes, leases, notice_mails
 from outreach.settings import Settings, get_settings
 from outreach.transports.base import Accepted, MailSession, NotStarted, Outcome, Refused, Unknown
 from outreach.transports.registry import mail_transport, transport_name
@@ -38,7 +38,6 @@ PER_DAY = 3
 CAPPED = ("confirm", "remind", "duplicate", "ask", "rejected")
 TO_INBOX = ("fax_copy", "digest")
 """Mails to a campaign's inbox: they keep its pace (`services/inboxes.py`)."""
-LEASE = timedelta(seconds=150)
 
 
 def add(c: Connection, kind: str, ref: str, *, recipient: str, now: datetime, campaign_id: int | None = None,
@@ -115,10 +114,12 @@ def _claim_one(now: datetime, *, to_inbox: bool) -> Any:
 
 
 def _claimed(c: Connection, now: datetime, *, to_inbox: bool) -> Any:
+    settings = get_settings()
     first = queries.next_due(now, TO_INBOX, among=to_inbox).scalar_subquery()
     return c.execute(update(_NOTICES).where(_NOTICES.c.id == first, _NOTICES.c.state == "queued")
-                     .values(state="sending", lease_until=now + LEASE, holder=holders.me(), tries=_NOTICES.c.tries + 1)
-                     .returning(*_NOTICES.c), {"transport": transport_name(Channel.EMAIL, get_settings())}).first()
+                     .values(state="sending", lease_until=now + leases.lease(Channel.EMAIL, settings), holder=holders.me(),
+                             tries=_NOTICES.c.tries + 1)
+                     .returning(*_NOTICES.c), {"transport": transport_name(Channel.EMAIL, settings)}).first()
 
 
 def _claim_to_inbox(now: datetime) -> Any:
@@ -171,9 +172,8 @@ def _record(row: Any, outcome: Outcome, now: datetime) -> None:
                    {"state": "queued", "reason": outcome.reason.value, "not_before": now + delay})
     log.info("notice", notice=row.id, kind=row.kind, outcome=type(outcome).__name__)
     with unit_of_work() as c:
-        mine = _NOTICES.c.state == "sending"
-        if values["state"] == "sent":  # the sweep may have given it up for unknown; that it went is known now
-            mine = _NOTICES.c.state.in_(("sending", "unknown"))
+        # The sweep may have given it up for unknown: nobody else has tried it since, so what became of it is known now.
+        mine = _NOTICES.c.state.in_(("sending", "unknown"))
         if c.execute(update(_NOTICES).where(_NOTICES.c.id == row.id, mine).values(**values)).rowcount and row.kind in TO_INBOX:
             notice_mails.note_copies(c, [row], values["state"], now)
 

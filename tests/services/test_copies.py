@@ -353,7 +353,8 @@ def test_a_digest_killed_in_the_middle_is_not_repeated(small: Desk) -> None:
     small.send()
     small.later(hours=1)
     copies.gather(small.now)
-    small.change(Notice, _N.c.kind == "digest", state="sending", lease_until=small.now + notices.LEASE, holder="elsewhere/b/1/7/1.00")
+    small.change(Notice, _N.c.kind == "digest", state="sending", lease_until=small.now + timedelta(minutes=2),
+                 holder="elsewhere/b/1/7/1.00")
     small.later(minutes=3)
     small.sweep()
     assert {c.state for c in small.copies()} == {"unknown"}

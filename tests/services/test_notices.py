@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from outreach.domain.letters import Verdict
 from outreach.errors import FormInvalid
 from outreach.models import Notice, table
 from outreach.queue import QueueName
-from outreach.services import confirm, notices, reports
+from outreach.services import confirm, notice_mails, notices, reports
 from tests.services.helpers import COMMISSIONER, COPIES, Desk, mail_of, text_of
 from tests.transports.servers import CLOSE
 
@@ -109,13 +111,64 @@ def test_a_notice_is_not_repeated_by_two_workers(asked: Desk) -> None:
 
 def test_a_notice_whose_sender_died_is_not_repeated(asked: Desk) -> None:
     asked.write()
-    asked.change(Notice, _N.c.state == "queued", state="sending", lease_until=asked.now + notices.LEASE, holder="elsewhere/b/1/7/1.00")
+    asked.change(Notice, _N.c.state == "queued", state="sending", lease_until=asked.now + timedelta(minutes=2),
+                 holder="elsewhere/b/1/7/1.00")
     asked.sweep()
     assert asked.notices()[0].state == "sending"  # another host: not known yet
     asked.later(minutes=3)
     asked.sweep()
     assert (asked.notices()[0].state, asked.notices()[0].reason) == ("unknown", "lease_expired")
     assert asked.notify() == []
+
+
+def while_it_is_handed_over(desk: Desk, step: Callable[[], object]) -> None:
+    """Have `step` happen between the claim of the next notice and its hand-over, once."""
+    real, pending = notice_mails.compose, [step]
+
+    def compose(*args: Any) -> Any:
+        if pending:
+            pending.pop()()
+        return real(*args)
+
+    desk.patch.setattr(notice_mails, "compose", compose)
+
+
+def test_a_server_may_take_as_long_as_its_time_outs_allow(asked: Desk) -> None:
+    assert asked.sink
+    asked.set(smtp_timeout="60")
+    asked.write()
+    asked.sink.faults["rcpt1"] = "451 4.3.0 not now"
+    while_it_is_handed_over(asked, lambda: (asked.later(seconds=5 * 60 + 14), asked.sweep()))
+    assert asked.notify() == []
+    assert [n.state for n in asked.notices()] == ["queued"]
+    asked.later(minutes=1)
+    assert len(asked.notify()) == 1
+
+
+@pytest.mark.parametrize("answer", ["451 4.3.0 not now", CLOSE])
+def test_an_answer_that_comes_after_the_lease_still_counts(asked: Desk, answer: str) -> None:
+    asked.write()
+    asked.sink.faults["rcpt1"] = answer
+    while_it_is_handed_over(asked, lambda: (asked.later(hours=1), asked.sweep()))
+    assert asked.notify() == []
+    assert [n.state for n in asked.notices()] == ["queued"], "it had been given up, and certainly not gone"
+    asked.later(minutes=1)
+    assert len(asked.notify()) == 1
+    assert [n.state for n in asked.notices()] == ["sent"]
+
+
+def test_a_copy_whose_mail_is_known_late_not_to_have_gone_waits_again(desk: Desk) -> None:
+    desk.set(confirm="none")
+    desk.campaign(targets=(COMMISSIONER,))
+    desk.write(channel="fax")
+    desk.send(QueueName.FAX)
+    desk.sink.faults["rcpt2"] = "451 4.3.0 not now"
+    while_it_is_handed_over(desk, lambda: (desk.later(hours=1), desk.sweep()))
+    desk.notify()
+    assert [c.state for c in desk.copies()] == ["offered"]
+    desk.later(minutes=1)
+    assert len(desk.notify()) == 1
+    assert [c.state for c in desk.copies()] == ["sent"]
 
 
 def test_a_drop_after_the_final_dot_is_not_repeated(asked: Desk) -> None:
