@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from outreach import logs
+from outreach import files, logs
 from outreach.commands import campaign, erase, exports, letters, pauses, people, run, truth
 from outreach.errors import OutreachError
 from outreach.settings import get_settings
@@ -26,6 +26,7 @@ for command in (run.up, run.demo, run.web, run.worker, run.ticker, run.migrate, 
 
 def main() -> None:
     """Entry point of the console script. Exits 1 for errors of use, 0 otherwise."""
+    files.close_to_others()
     try:
         logs.configure(get_settings().log_level)
         app()

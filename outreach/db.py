@@ -7,7 +7,6 @@ cut) and takes its write lock at the start of each unit of work, so that two wri
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sqlite3
 import time
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Table, Text, create_engine, event
@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.types import TypeDecorator
 
+from outreach import files
 from outreach.prepared import run
 from outreach.settings import get_settings
 
@@ -91,7 +92,7 @@ def make_engine(url: str) -> Engine:
     """An engine for `url`, set up as this service needs it."""
     if url.startswith("sqlite"):
         path = url.removeprefix("sqlite:///")
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        files.closed_folder(Path(path).parent)
         made = create_engine(url, hide_parameters=True, pool_size=20, max_overflow=40,
                              connect_args={"timeout": PATIENCE, "check_same_thread": False})
         event.listen(made, "connect", _sqlite_setup)

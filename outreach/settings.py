@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from outreach import files
 from outreach.domain.pacing import Rule, parse_rules
 from outreach.errors import OutreachError
 
@@ -198,7 +199,7 @@ def _kept_key(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         pass
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.closed_folder(path.parent)
     fresh = path.with_suffix(f".{os.getpid()}")
     fresh.touch(mode=0o600)
     fresh.write_text(secrets.token_hex(32))

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from outreach import files
 from outreach.errors import OutreachError
 from outreach.logs import get
 from outreach.settings import Settings
@@ -144,7 +145,7 @@ def _end_orphan(socket: Path) -> None:
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
     """Only one `outreach up` at a time over a data directory. Raises OutreachError for the second."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    files.closed_folder(settings.data_dir)
     with (settings.data_dir / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
