@@ -36,6 +36,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_addresses")),
         sa.UniqueConstraint("channel", "value", name=op.f("uq_addresses_channel")),
     )
+    op.create_index(
+        "ix_addresses_unusable",
+        "addresses",
+        ["state"],
+        unique=False,
+        postgresql_where=sa.text("state <> 'ok'"),
+        sqlite_where=sa.text("state <> 'ok'"),
+    )
     op.create_table(
         "breakers",
         sa.Column("transport", sa.String(length=20), nullable=False),

@@ -134,6 +134,7 @@ class Address(Base):
         UniqueConstraint("channel", "value"),
         CheckConstraint(one_of("channel", Channel), name="channel"),
         CheckConstraint("state IN ('ok', 'proposed', 'suspect', 'blocked')", name="state"),
+        Index("ix_addresses_unusable", "state", postgresql_where=text("state <> 'ok'"), sqlite_where=text("state <> 'ok'")),
     )
 
 

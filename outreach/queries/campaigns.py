@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, literal_column, or_, select
 
 from outreach.domain.letters import WAITING, State
 from outreach.models import Address, Attempt, Campaign, CampaignVersion, Lane, Letter, Submission, Target, TargetAddress
@@ -15,6 +15,8 @@ C, V, T, A = Campaign.__table__, CampaignVersion.__table__, Target.__table__, Ad
 TA, LANE, L, S = TargetAddress.__table__, Lane.__table__, Letter.__table__, Submission.__table__
 AT = Attempt.__table__
 LETTER_CHANNELS = ("email", "fax")
+_QUEUED = L.c.state == literal_column(f"'{State.QUEUED.value}'")
+"""Written out, not bound: SQLite takes partial indexes only so."""
 
 # Built once: this stands on the way of every form.
 _STANDING = select(C.c.slug, C.c.state, C.c.deadline, C.c.fingerprint_key).where(C.c.id == bindparam("campaign"))
@@ -129,6 +131,31 @@ def stranded(connection: Connection, campaign_ids: Sequence[int]) -> Sequence[An
             or_(A.c.state != "ok", ~select(TA.c.target_id).where(
                 TA.c.target_id == L.c.target_id, TA.c.address_id == L.c.address_id).exists()))
         .order_by(L.c.target_id, L.c.address_id)).all()
+
+
+def unusable_places(connection: Connection, now: datetime) -> Sequence[Any]:
+    """Where queued letters of campaigns that go on stand at an address of their target that is blocked, suspect or proposed:
+    campaign_id and the columns of `stranded`. Looks at no letter where there is no such address."""
+    stands = select(L.c.id).where(L.c.address_id == TA.c.address_id, L.c.target_id == TA.c.target_id, _QUEUED).limit(1).scalar_subquery()
+    return connection.execute(
+        select(T.c.campaign_id, TA.c.target_id, TA.c.address_id, A.c.channel, A.c.state, C.c.fall_back)
+        .select_from(A.join(TA, TA.c.address_id == A.c.id).join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id))
+        .where(A.c.state != literal_column("'ok'"), A.c.channel.in_(LETTER_CHANNELS), *_goes_on(now), stands.is_not(None))
+        .order_by(TA.c.target_id, TA.c.address_id)).all()
+
+
+def foreign_places(connection: Connection, now: datetime) -> Sequence[Any]:
+    """The same for addresses that a later version of the campaign has taken from the target. Reads what is queued in campaigns that
+    have been changed."""
+    its_own = select(TA.c.target_id).where(TA.c.target_id == L.c.target_id, TA.c.address_id == L.c.address_id).exists()
+    return connection.execute(
+        select(L.c.campaign_id, L.c.target_id, L.c.address_id, A.c.channel, A.c.state, C.c.fall_back).distinct()
+        .select_from(L.join(A, A.c.id == L.c.address_id).join(C, C.c.id == L.c.campaign_id).join(V, V.c.id == C.c.version_id))
+        .where(_QUEUED, V.c.number > 1, *_goes_on(now), ~its_own).order_by(L.c.target_id, L.c.address_id)).all()
+
+
+def _goes_on(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return C.c.state.in_(("live", "paused")), or_(C.c.deadline.is_(None), C.c.deadline > now)
 
 
 def target_ids(connection: Connection, campaign_id: int, keys: Sequence[str]) -> list[int]:

@@ -25,6 +25,7 @@ from outreach.models import (
     TargetAddress,
     table,
 )
+from outreach.queries.campaigns import LETTER_CHANNELS
 from outreach.queries.pauses import PAUSED_TARGETS
 
 L, C, A, AT, LANE, EV = table(Letter), table(Campaign), table(Address), table(Attempt), table(Lane), table(LetterEvent)
@@ -94,6 +95,35 @@ def _going(now: datetime, but_not: Collection[str]) -> tuple[ColumnElement[bool]
     return (L.c.state == State.QUEUED.value, L.c.carried_by.is_(None), L.c.withdrawn_at.is_(None), C.c.state == "live",
             or_(C.c.deadline.is_(None), C.c.deadline > now), A.c.state == "ok", L.c.target_id.not_in(PAUSED_TARGETS),
             L.c.channel.not_in(but_not))
+
+
+def _goes_on(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return C.c.state.in_(("live", "paused")), or_(C.c.deadline.is_(None), C.c.deadline > now), L.c.withdrawn_at.is_(None)
+
+
+def at_no_address(connection: Connection, now: datetime, before: datetime, most: int) -> list[str]:
+    """Queued since before `before` at an address that is blocked or not their target's, or at another unusable one although their
+    target has one that can be used: the sweep should have brought them on."""
+    its_own = select(TA.c.target_id).where(TA.c.target_id == L.c.target_id, TA.c.address_id == L.c.address_id).exists()
+    return list(connection.execute(select(L.c.id).select_from(_may_go(L)).where(
+        L.c.state == State.QUEUED.value, L.c.state_at < before, *_goes_on(now),
+        or_(A.c.state == "blocked", and_(A.c.state == "ok", ~its_own), and_(A.c.state != "ok", _elsewhere())))
+        .order_by(L.c.id).limit(most)).scalars())
+
+
+def at_doubtful_address(connection: Connection, now: datetime, most: int) -> list[str]:
+    """Queued at their target's only address, which is suspect or waits for approval: until somebody has looked at it."""
+    return list(connection.execute(select(L.c.id).select_from(_may_go(L)).where(
+        L.c.state == State.QUEUED.value, *_goes_on(now), A.c.state.in_(("suspect", "proposed")), ~_elsewhere())
+        .order_by(L.c.id).limit(most)).scalars())
+
+
+def _elsewhere() -> ColumnElement[bool]:
+    """The letter's target has an address that can be used and that its campaign would take."""
+    other, place = A.alias("other"), TA.alias("place")
+    return select(place.c.target_id).where(
+        place.c.target_id == L.c.target_id, other.c.id == place.c.address_id, other.c.state == "ok",
+        other.c.channel.in_(LETTER_CHANNELS), or_(other.c.channel == L.c.channel, C.c.fall_back)).exists()
 
 
 def left_held(connection: Connection, before: datetime, most: int) -> list[int]:

@@ -87,6 +87,8 @@ def _promises(now: datetime) -> Iterator[Finding]:
             (promises.handed_over_without_attempt(c, SHOWN), "letters said to be handed over without an attempt"),
             (promises.asleep(c, now, now - PATIENCE, SHOWN, held.channels), "letters waiting in a lane that nobody will look at"),
             (promises.overdue(c, now, now - UNATTENDED, SHOWN, held.channels), "letters due and not looked at; is a worker running?"),
+            (promises.at_no_address(c, now, now - PATIENCE, SHOWN),
+             "letters queued at an address to which nothing goes; is the ticker running?"),
             (promises.without_events(c, SHOWN), "letters without events"),
             (promises.off_the_table(c, SHOWN), "letters whose events are no way to their state"),
             (promises.misplaced(c, SHOWN), "letters whose state and place at their target disagree"),
@@ -103,6 +105,8 @@ def _promises(now: datetime) -> Iterator[Finding]:
                                    f"{row.name.removeprefix('letter:')}: {row.said} counted, {row.real} there")
         if unknown := promises.unknown(c, SHOWN):
             yield Finding("note", "letters that may or may not have been sent (unknown)", tuple(unknown))
+        if doubtful := promises.at_doubtful_address(c, now, SHOWN):
+            yield Finding("note", "letters at an address that somebody must look at (suspect, or not approved)", tuple(doubtful))
         if orphans := promises.orphans(c, now - OLD):
             yield Finding("note", f"{orphans} receipts older than a day speak of no letter that is known")
 

@@ -10,12 +10,15 @@ from typing import Any
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
+from outreach.db import reading, unit_of_work
 from outreach.domain.letters import Reason, State
+from outreach.logs import get
 from outreach.models import Lane, Letter, Review, table
 from outreach.queries import campaigns as campaign_queries
 from outreach.queries import letters as queries
 from outreach.services import lanes, moves
 
+log = get()
 _LETTERS, _LANES, _REVIEWS = table(Letter), table(Lane), table(Review)
 
 
@@ -27,20 +30,37 @@ class Rerouted:
     ended: int = 0
 
 
+def bring_on(now: datetime, *, foreign: bool = False) -> int:
+    """Bring on what came back to the queue, or was committed, after its address had been blocked or become suspect; with `foreign`
+    also what stands at an address that was taken from its target. Returns how many letters.
+
+    `away_from_unusable` has moved what waited at that moment; a receipt or a form may come a moment later.
+    """
+    with reading() as c:
+        places = [*campaign_queries.unusable_places(c, now), *(campaign_queries.foreign_places(c, now) if foreign else ())]
+        usable = campaign_queries.first_usable(c, [p.target_id for p in places]) if places else {}
+    done = 0
+    for campaign_id in sorted({p.campaign_id for p in places if _goal(p, usable)}):
+        with unit_of_work() as c:
+            rerouted = away_from_unusable(c, [campaign_id], now)
+        log.info("letters.rerouted", campaign=campaign_id, moved=rerouted.moved, ended=rerouted.ended)
+        done += rerouted.moved + rerouted.ended
+    return done
+
+
 def away_from_unusable(c: Connection, campaign_ids: Sequence[int], now: datetime) -> Rerouted:
     """Bring on what waits at an address that its target no longer has, or that is blocked or suspect; wakes the lanes it goes to.
 
-    To the target's first usable address of the same channel, or of the other one where the campaign allows it. Where there is
-    none, a queued letter fails (no_address, address_blocked) and one that is unconfirmed or held is cancelled; at a suspect or
-    proposed address it waits until somebody has looked at that. What is under way or has gone is left alone.
+    To the target's first usable address of the same channel, or of the other one where the campaign allows it; its tries begin
+    anew there. Where there is none, a queued letter fails (no_address, address_blocked) and one that is unconfirmed or held is
+    cancelled; at a suspect or proposed address it waits until somebody has looked at that. What is under way or has gone is left
+    alone: should it come back to the queue, `bring_on` finds it.
     """
     stranded = campaign_queries.stranded(c, campaign_ids)
     if not stranded:
         return Rerouted()
     usable = campaign_queries.first_usable(c, [s.target_id for s in stranded])
-    to = {(s.target_id, s.address_id): place for s in stranded
-          if (place := _next_place(s, usable)).address_id != s.address_id
-          and (place.address_id is not None or s.state not in ("suspect", "proposed"))}
+    to = {(s.target_id, s.address_id): goal for s in stranded if (goal := _goal(s, usable))}
     _take_lanes(c, {address_id for _, address_id in to}, {p.address_id for p in to.values() if p.address_id is not None}, now)
     why = {(s.target_id, s.address_id): Reason.ADDRESS_BLOCKED if s.state == "blocked" else Reason.NO_ADDRESS for s in stranded}
     ends: list[moves.Move] = []
@@ -57,7 +77,7 @@ def away_from_unusable(c: Connection, campaign_ids: Sequence[int], now: datetime
     for goal, letters in carried.items():
         for some in (letters[i:i + moves.MOST] for i in range(0, len(letters), moves.MOST)):
             c.execute(update(_LETTERS).where(_LETTERS.c.id.in_([x.id for x in some])).values(
-                address_id=goal.address_id, channel=goal.channel))
+                address_id=goal.address_id, channel=goal.channel, tries=0, not_before=None))
         moves.count(c, ((x.campaign_id, x.target_id, channel, f"letter:{x.state}", n) for x in letters if x.channel != goal.channel
                         for channel, n in ((x.channel, -1), (goal.channel, 1))))
     return Rerouted(sum(map(len, carried.values())), len(moves.apply(c, ends, now)))
@@ -67,6 +87,14 @@ def away_from_unusable(c: Connection, campaign_ids: Sequence[int], now: datetime
 class _Place:
     address_id: int | None
     channel: str
+
+
+def _goal(stranded: Any, usable: dict[tuple[int, str], int]) -> _Place | None:
+    """Where what is stranded goes, perhaps nowhere any more; None where it stays until somebody has looked at its address."""
+    place = _next_place(stranded, usable)
+    if place.address_id == stranded.address_id or (place.address_id is None and stranded.state in ("suspect", "proposed")):
+        return None
+    return place
 
 
 def _next_place(stranded: Any, usable: dict[tuple[int, str], int]) -> _Place:

@@ -32,6 +32,7 @@ from outreach.services import (
     once,
     pauses,
     receipts,
+    reroute,
     scrubbing,
     sessions,
     stats,
@@ -44,8 +45,8 @@ from outreach.settings import get_settings
 log = get()
 _LANES, _SUBMISSIONS = table(Lane), table(Submission)
 MOST = 500
-FORECASTS_WITHIN = 10
-"""Deadlines are looked at by the sweep that falls into the first seconds of a minute: one in six."""
+ONCE_A_MINUTE = 10
+"""What takes longer is looked at by the sweep that falls into the first seconds of a minute: one in six."""
 
 
 def sweep(now: datetime | None = None) -> dict[str, int]:
@@ -66,6 +67,7 @@ def sweep(now: datetime | None = None) -> dict[str, int]:
         "bundles_mended": lambda: bundles.mend(now),
         "unanswered_expired": lambda: asking.expire_unanswered(now),  # before those that the deadline ends
         "expired": lambda: _expire_letters(now),
+        "rerouted": lambda: reroute.bring_on(now, foreign=now.second < ONCE_A_MINUTE),  # of what has not just ended
         "unconfirmed_expired": lambda: _expire_unconfirmed(now),
         "reminded": lambda: _remind(now),
         "asked_again": lambda: asking.ask_due(now),
@@ -77,7 +79,7 @@ def sweep(now: datetime | None = None) -> dict[str, int]:
         "resent": lambda: inquiries.resend(now),  # after all that may prove something
         "digests": lambda: copies.gather(now),
         "costs_settled": lambda: budgets.settle(now),
-        "alerts_changed": lambda: alerts.look(now, forecasts=now.second < FORECASTS_WITHIN),
+        "alerts_changed": lambda: alerts.look(now, forecasts=now.second < ONCE_A_MINUTE),
         "events_gathered": lambda: webhooks.gather(now),
         "scrubbed": lambda: scrubbing.scrub_due(now),
     }
