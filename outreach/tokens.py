@@ -58,8 +58,13 @@ def form_token_made_at(token: str) -> datetime:
     return datetime.fromtimestamp(int(body.partition("-")[0], 16), UTC)
 
 
+def other_form_token(token: str, content: str) -> str:
+    """The status page's token for something else that was sent with a form's token which is taken."""
+    return f"s-{mac('form again', f'{token} {content}')}"
+
+
 def form_hash(token: str) -> str:
-    """What is kept of a form token."""
+    """What is kept of a form token, and of another that stands for it."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

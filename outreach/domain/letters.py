@@ -77,6 +77,7 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     TRAP = "trap"
     TARGET_ADDRESS = "target_address"
+    EMPTY_LETTER = "empty_letter"
     BAD_INPUT = "bad_input"
     PAUSED = "paused"
     NOT_LIVE = "not_live"

@@ -1,13 +1,21 @@
-"""How long a mailbox may take to prove itself, and when it is reminded."""
+"""Whether a campaign's mailboxes have to prove themselves, how long they may take, and when they are reminded."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from outreach.domain.campaign import CampaignSpec
+from outreach.settings import get_settings
+
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
 SOONEST = timedelta(minutes=10)
 """Nobody is reminded while the first mail may still be on its way."""
+
+
+def confirms(spec: CampaignSpec) -> bool:
+    """Whether letters go only once their writer has proved the mailbox: the operator asks it, or the campaign by itself."""
+    return "email" in (get_settings().confirm, spec.confirm)
 
 
 def confirm_until(created: datetime, deadline: datetime | None) -> datetime:

@@ -19,8 +19,7 @@ from outreach.group_commit import GroupCommit
 from outreach.logs import get
 from outreach.models import Letter, Submission, table
 from outreach.queries import campaigns as campaign_queries
-from outreach.render.text import is_unedited
-from outreach.services import campaigns, forms, lanes, moves, notices, reviews, throttle, waits
+from outreach.services import campaigns, confirm_rules, forms, lanes, moves, notices, reviews, same_form, throttle, waits
 from outreach.services.campaigns import TargetRow
 from outreach.services.forms import FormInput
 from outreach.settings import get_settings
@@ -46,7 +45,8 @@ class _Accepted:
 
 
 def submit(slug: str, form: FormInput, *, network: str | None, now: datetime | None = None) -> str:
-    """Take one form. Returns the token of its status page; the same form sent again gives the same submission.
+    """Take one form. Returns the token of its status page: the form's own, or another where that one was used for something else.
+    The same form sent again gives the same submission.
 
     Raises NotFound (no such campaign), Conflict (it takes no letters now), FormInvalid (what to mend, by field).
     """
@@ -56,7 +56,7 @@ def submit(slug: str, form: FormInput, *, network: str | None, now: datetime | N
         raise NotFound("there is no such campaign")
     try:
         accepted = _check(campaign, form, network, now)
-        letters = _commit(accepted)
+        token, letters = _commit(accepted)
     except (FormInvalid, Conflict) as e:
         _count_refusals(campaign.id, e)
         raise
@@ -65,11 +65,10 @@ def submit(slug: str, form: FormInput, *, network: str | None, now: datetime | N
         lanes.wake([x["address_id"] for x in letters if x["state"] == State.QUEUED.value], now)
     if accepted.confirm:
         notices.ring_soon()
-    return form.token
+    return token
 
 
 def _check(campaign: Any, form: FormInput, network: str | None, now: datetime) -> _Accepted:
-    settings = get_settings()
     spec = campaigns.spec_of_version(campaign.version_id)
     targets = campaigns.targets_of(campaign.id, campaign.revision)
     cleaned, errors = forms.clean(form, spec, now, honest_network=throttle.prefix(network) is not None)
@@ -80,8 +79,7 @@ def _check(campaign: Any, form: FormInput, network: str | None, now: datetime) -
         errors["email"] = forms.TARGET_ADDRESS
     if errors:
         raise FormInvalid(errors)
-    confirm = "email" in (settings.confirm, spec.confirm)
-    return _Accepted(cleaned, spec, campaign, places, throttle.hash_of(network), confirm, now)
+    return _Accepted(cleaned, spec, campaign, places, throttle.hash_of(network), confirm_rules.confirms(spec), now)
 
 
 def _places(form: FormInput, targets: tuple[TargetRow, ...], errors: dict[str, str]) -> tuple[tuple[TargetRow, int], ...]:
@@ -113,17 +111,17 @@ def _count_refusals(campaign_id: int, error: FormInvalid | Conflict) -> None:
         moves.count(c, ((campaign_id, 0, "", f"refused:{r.value}", 1) for r in reasons))
 
 
-def _store_all(c: Connection, group: Sequence[_Accepted]) -> list[list[dict[str, Any]]]:
-    """Store each; returns for each the letters made. What only counts is written once for all."""
+def _store_all(c: Connection, group: Sequence[_Accepted]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Store each; returns for each its page's token and the letters made. What only counts is written once for all."""
     standings = {i: campaign_queries.standing(c, i) for i in sorted({a.campaign.id for a in group})}
     made = [_store(c, a, standings[a.campaign.id]) for a in group]
-    moves.born(c, [letter for letters in made if letters for letter in letters])
-    moves.count(c, [(a.campaign.id, 0, "", "submissions", 1) for a, letters in zip(group, made, strict=True) if letters is not None])
-    return [letters or [] for letters in made]
+    moves.born(c, [letter for _, letters in made if letters for letter in letters])
+    moves.count(c, [(a.campaign.id, 0, "", "submissions", 1) for a, (_, letters) in zip(group, made, strict=True) if letters is not None])
+    return [(token, letters or []) for token, letters in made]
 
 
-def _store(c: Connection, a: _Accepted, row: Any) -> list[dict[str, Any]] | None:
-    """Write the submission, its letters and its confirmation notice; None when this form was taken before."""
+def _store(c: Connection, a: _Accepted, row: Any) -> tuple[str, list[dict[str, Any]] | None]:
+    """Write the submission, its letters and its confirmation notice; without letters when this form was taken before."""
     now = a.at
     if row.state != "live" or row.fingerprint_key is None:
         raise Conflict(forms.PAUSED if row.state == "paused" else forms.CLOSED)
@@ -131,10 +129,12 @@ def _store(c: Connection, a: _Accepted, row: Any) -> list[dict[str, Any]] | None
         raise Conflict(forms.LATE)
     person = fingerprint(row.fingerprint_key, a.form.email)
     submission = _submission(a, person, now)
-    new = c.execute(dialect_insert(c, _SUBMISSIONS).values(submission).on_conflict_do_nothing(index_elements=["form_hash"])
-                    .returning(_SUBMISSIONS.c.id)).scalar()
+    token, new = a.form.token, _insert(c, submission)
+    if new is None and not same_form.was_sent(c, a.form, submission):
+        token = same_form.other_token(a.form, a.campaign.id)
+        new = _insert(c, submission | {"form_hash": tokens.form_hash(token)})
     if new is None:
-        return None
+        return token, None
     throttle.spend(c, a.network, a.form, now)
     found = None if a.confirm else reviews.judge(c, a.campaign, submission, now)
     letters = [_letter(a, submission, place, State.HELD if found and found.held else State.QUEUED, now) for place in a.places]
@@ -147,10 +147,16 @@ def _store(c: Connection, a: _Accepted, row: Any) -> list[dict[str, Any]] | None
             reviews.write_down(c, found, new, a.campaign.id, now)
         if len(letters) < len(a.places):
             _note_repeat(c, a, submission, letters, now)
-    return letters
+    return token, letters
 
 
 _commit = GroupCommit(_store_all)
+
+
+def _insert(c: Connection, submission: dict[str, Any]) -> Any:
+    """The submission's id; None when its form's token is taken."""
+    return c.execute(dialect_insert(c, _SUBMISSIONS).values(submission).on_conflict_do_nothing(index_elements=["form_hash"])
+                     .returning(_SUBMISSIONS.c.id)).scalar()
 
 
 def _claim(c: Connection, letters: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -175,14 +181,14 @@ def _note_repeat(c: Connection, a: _Accepted, submission: dict[str, Any], made: 
 
 def _submission(a: _Accepted, person: str, now: datetime) -> dict[str, Any]:
     f = a.form
-    edited = a.spec.editable and not is_unedited(a.spec, f.language, f.subject, f.body)
+    subject, body = forms.own_words(f, a.spec)
     return {
         "id": new_id(now.timestamp()), "campaign_id": a.campaign.id, "version_id": a.campaign.version_id,
         "form_hash": tokens.form_hash(f.token), "state": "unconfirmed" if a.confirm else "accepted", "fingerprint": person,
         "channel": f.channel, "asked": [t.id for t, _ in a.places],
         "language": f.language, "name": f.name, "email": f.email, "street": f.street, "city": f.city,
         "postal_code": f.postal_code, "phone": f.phone, "affiliation": f.affiliation,
-        "subject": f.subject if edited and f.subject else None, "body": f.body if edited and f.body else None,
+        "subject": subject, "body": body,
         "consent_version": forms.CONSENT_VERSION, "updates": f.updates, "public_name": f.public_name, "network": a.network,
         "created_at": now}
 

@@ -22,6 +22,7 @@ from outreach.locale import babel_locale, interface_language, translations
 from outreach.render.text import PLACEHOLDERS, VARIABLES, Part, editable_text, live_parts, placeholders
 from outreach.services import breakers, pauses, throttle
 from outreach.services.campaigns import CampaignRow, TargetRow
+from outreach.services.confirm_rules import confirms
 from outreach.services.forms import LIMITS, NO_EMAIL, NO_FAX
 from outreach.settings import get_settings
 from outreach.web import words
@@ -101,7 +102,7 @@ def page_values(spec: CampaignSpec, campaign: CampaignRow, targets: tuple[Target
     shown = {**blank_values(spec, by_target, language), **(values or {})}
     mode = mode_of(campaign, spec, targets, now)
     lead, rest = _story(spec.story)
-    confirm = "email" in (get_settings().confirm, spec.confirm)
+    confirm = confirms(spec)
     channels = [c for c in (Channel.FAX.value, Channel.EMAIL.value) if any(c in cs for cs in by_target.values())]
     said = {k: _(v) for k, v in sorted((errors or {}).items(), key=lambda e: _ORDER.find(e[0] or "-"))}
     if (errors or {}).get("channel") in (NO_FAX, NO_EMAIL):

@@ -52,5 +52,10 @@ def _gathered(pairs: list[tuple[str, str]]) -> Posted:
 
 def first(fields: Posted, name: str) -> str:
     """The field's first value, "" when it is not there."""
+    return given(fields, name) or ""
+
+
+def given(fields: Posted, name: str) -> str | None:
+    """The field's first value, None when it is not there: emptied is not left out."""
     values = fields.get(name)
-    return values[0] if values else ""
+    return values[0] if values else None

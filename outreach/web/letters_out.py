@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,9 +22,10 @@ from outreach.locale import interface_language
 from outreach.render import fax
 from outreach.render.clean import clean_line, clean_text
 from outreach.render.mail import letter_mail
-from outreach.render.text import CannotRender, Person, RenderedLetter, is_unedited, render_letter
+from outreach.render.text import CannotRender, Person, RenderedLetter, render_letter
 from outreach.services import compose, reports, throttle
-from outreach.services.forms import LIMITS, FormInput
+from outreach.services.confirm_rules import confirms
+from outreach.services.forms import LIMITS, FormInput, own_words
 from outreach.settings import get_settings
 from outreach.web.forms import Posted, first, read_form
 from outreach.web.look import accent_url
@@ -39,28 +41,27 @@ ALLOWED = {"drawing": 120, "report": 10}
 """How often an hour one network may have letters drawn (previews and downloads together) and report campaigns."""
 
 
-def _person(form: FormInput, language: str) -> Person:
+def _person(form: FormInput, spec: CampaignSpec, language: str) -> Person:
     _ = gettext_for(language)
     text = {n: clean_line(getattr(form, n))[:LIMITS[n]] for n in ("name", "email", "street", "city", "postal_code", "phone", "affiliation")}
     text["name"] = text["name"] or f"[{_('your name')}]"
-    return Person(**text, verified=get_settings().confirm == "email")
+    return Person(**text, verified=confirms(spec))
 
 
 def rendered(spec: CampaignSpec, target: TargetSpec, form: FormInput) -> RenderedLetter:
     """The letter as it would go to `target`. Raises CannotRender."""
-    own: dict[str, Any] = {}
-    subject, body = clean_line(form.subject)[:LIMITS["subject"]], clean_text(form.body)[:LIMITS["body"]]
-    if spec.editable and (subject or body) and not is_unedited(spec, form.language, subject, body):
-        own = {"subject": subject, "body": body}
-    return render_letter(spec, target, _person(form, target.language or spec.languages[0]), **own)
+    typed = replace(form, subject=None if form.subject is None else clean_line(form.subject)[:LIMITS["subject"]],
+                    body=None if form.body is None else clean_text(form.body)[:LIMITS["body"]])
+    subject, body = own_words(typed, spec)
+    return render_letter(spec, target, _person(form, spec, target.language or spec.languages[0]), subject=subject, body=body)
 
 
 def _document(spec: CampaignSpec, target: TargetSpec, form: FormInput, now: datetime) -> fax.FaxDocument:
     settings = get_settings()
     language = target.language or form.language
     return fax.FaxDocument(
-        letter=rendered(spec, target, form), person=_person(form, language), target=target, fax_number=target.fax[0] if target.fax else "",
-        reference=spec.reference, language=language, stamped_at=now,
+        letter=rendered(spec, target, form), person=_person(form, spec, language), target=target,
+        fax_number=target.fax[0] if target.fax else "", reference=spec.reference, language=language, stamped_at=now,
         sender_phone=compose.answered_phone(spec, settings) or settings.fax_from,
         operator_name=settings.operator_name or spec.title, verify_url=f"{settings.public_url}/v/…",
         translate=gettext_for(language))
@@ -75,7 +76,7 @@ def _preview_of(spec: CampaignSpec, target: TargetSpec, form: FormInput, now: da
         pages = fax.pngs_of(fax.fax_pdf(_document(spec, target, form, now)))
         missing = " ".join(fax.missing_glyphs(letter.subject + letter.body))
         return {**shown, "pages": [b64encode(p).decode() for p in pages], "missing": missing}
-    person = _person(form, language)
+    person = _person(form, spec, language)
     operator = settings.operator_name or spec.title
     mail = letter_mail(letter, person=person, operator_name=operator, verify_url=f"{settings.public_url}/v/…", language=language,
                        translate=gettext_for(language))

@@ -13,6 +13,7 @@ from outreach.domain.campaign import PERSONAL_FIELDS
 from outreach.i18n import gettext_for
 from outreach.locale import interface_language
 from outreach.services import campaigns
+from outreach.services.confirm_rules import confirms
 from outreach.settings import get_settings
 from outreach.web.campaign_page import uses_affiliation
 from outreach.web.pages import page, wanted_language
@@ -38,7 +39,7 @@ def _campaign(slug: str, ui: str) -> dict[str, Any]:
     if uses_affiliation(spec):
         asked.append((_("Organisation you write for"), False))
     return {"slug": slug, "title": spec.title, "asked": asked, "targets": [t.name for t in spec.targets], "inbox": spec.copied_to,
-            "contact": spec.contact, "confirm": "email" in (get_settings().confirm, spec.confirm)}
+            "contact": spec.contact, "confirm": confirms(spec)}
 
 
 router.add_route("/privacy", privacy, ["GET"])

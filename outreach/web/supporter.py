@@ -23,7 +23,7 @@ from outreach.services import campaigns, forms, submit
 from outreach.services.campaigns import CampaignRow, TargetRow
 from outreach.web.campaign_page import blank_values, mode_of, page_values, usable_channels
 from outreach.web.deadlines import time_left
-from outreach.web.forms import Posted, first, read_form
+from outreach.web.forms import Posted, first, given, read_form
 from outreach.web.pages import environment, long_time, negotiate, page, wanted_language, zone_name
 from outreach.web.spliced import MARK, Spliced
 
@@ -106,11 +106,11 @@ def _draw(slug: str, asked: str, accept: str) -> _Drawn:
 
 def input_of(fields: Posted, language: str) -> forms.FormInput:
     """The posted fields as the service takes them."""
-    text = {n: first(fields, n) for n in ("token", "name", "email", "street", "city", "postal_code", "phone", "affiliation", "subject",
-                                          "body", "channel", "proof")}
-    return forms.FormInput(**text, targets=tuple(fields.get("targets", ())), consent=bool(first(fields, "consent")), language=language,
-                           updates=bool(first(fields, "updates")), public_name=bool(first(fields, "public_name")),
-                           honeypot=first(fields, "website"))
+    text = {n: first(fields, n) for n in ("token", "name", "email", "street", "city", "postal_code", "phone", "affiliation", "channel",
+                                          "proof")}
+    return forms.FormInput(**text, subject=given(fields, "subject"), body=given(fields, "body"), targets=tuple(fields.get("targets", ())),
+                           language=language, consent=bool(first(fields, "consent")), updates=bool(first(fields, "updates")),
+                           public_name=bool(first(fields, "public_name")), honeypot=first(fields, "website"))
 
 
 async def take_form(request: Request) -> Response:
@@ -146,10 +146,8 @@ def again(slug: str, form: forms.FormInput, errors: Mapping[str, str], request: 
 def typed(form: forms.FormInput, spec: CampaignSpec, targets: tuple[TargetRow, ...]) -> dict[str, Any]:
     """The form's fields with what the supporter typed."""
     blank = blank_values(spec, usable_channels(targets), form.language)
-    kept = {n: getattr(form, n) for n in blank if n != "targets"}
-    if not (form.body or form.subject):
-        kept.update(subject=blank["subject"], body=blank["body"])
-    return {**kept, "channel": form.channel or blank["channel"], "targets": list(form.targets)}
+    kept = {n: getattr(form, n) for n in blank if n != "targets" and getattr(form, n) is not None}
+    return {**blank, **kept, "channel": form.channel or blank["channel"], "targets": list(form.targets)}
 
 
 def _token_again(token: str) -> str:

@@ -15,7 +15,7 @@ ANY_TEXT = st.text(st.characters(codec=None), max_size=60) | st.text(
         list("ab é\u0301 \t\r\n\v\f\x00\x1f\x7f\x85\u2028\u2029\u202e\u2066\ufeff\ud800\u200c\u200f\u00a0\U000e0041ü🚌")
     ),
     max_size=40,
-)
+) | st.text(st.sampled_from(list("aی\u094dक\u200b\u200c\u200d\u200e\u061c\u00ad\u2060\u3164\ufe0f👩é\u0301 ")), max_size=12)
 
 
 @given(ANY_TEXT)
@@ -55,6 +55,24 @@ def test_a_line_stays_one_line(text: str) -> None:
     ],
 )
 def test_lines(typed: str, line: str) -> None:
+    assert clean_line(typed) == line
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("Transit\u200b Commissioner", "Transit Commissioner"),
+        ("Tran\u00adsit\u2060 Com\u200dmis\u200csioner\u200e", "Transit Commissioner"),
+        ("\u3164\u115f", ""),
+        ("Jane\u200f Doe\u061c", "Jane Doe"),
+        ("علی\u200c\u200cرضا\u200f", "علی\u200cرضا\u200f"),
+        ("ශ්\u200dරී ලංකා", "ශ්\u200dරී ලංකා"),
+        ("நாட்டு\u200b", "நாட்டு"),
+        ("👩\u200d👧 and 👩\ufe0f\u200d👧", "👩\u200d👧 and 👩\ufe0f\u200d👧"),
+        ("葛\U000e0100城", "葛\U000e0100城"),  # a variant of a character in a Japanese name
+    ],
+)
+def test_a_line_hides_nothing_and_keeps_what_its_script_needs(typed: str, line: str) -> None:
     assert clean_line(typed) == line
 
 

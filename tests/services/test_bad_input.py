@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from outreach.domain.campaign import LetterText
 from outreach.errors import FormInvalid
 from outreach.models import Letter, Notice, Submission
-from outreach.services import confirm, forms, submit
+from outreach.render.text import editable_text
+from outreach.services import campaigns, confirm, forms, submit
 from outreach.services.status import view
 from outreach.tokens import new_form_token
 from tests.services.helpers import COMMISSIONER, NOW, Desk, mail_of, text_of
@@ -18,7 +20,8 @@ from tests.services.helpers import COMMISSIONER, NOW, Desk, mail_of, text_of
 LONG = "x" * 21_000
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"name": ""}, "name", forms.REQUIRED),
-    ({"name": " \t\u202e\u200b".replace("\u200b", "")}, "name", forms.REQUIRED),
+    ({"name": " \t\u202e\u200b"}, "name", forms.REQUIRED),
+    ({"name": "\u3164\u2060\u00ad"}, "name", forms.REQUIRED),
     ({"name": LONG}, "name", forms.TOO_LONG),
     ({"name": "12345"}, "name", forms.BAD_NAME),
     ({"name": "\U0001f68c\U0001f68c"}, "name", forms.BAD_NAME),
@@ -29,6 +32,19 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"name": "See bit.ly/3xYz"}, "name", forms.BAD_NAME),
     ({"name": "Transit Commissioner"}, "name", forms.TARGETS_NAME),
     ({"name": "transit\n COMMISSIONER"}, "name", forms.TARGETS_NAME),
+    ({"name": "Transit\u200b Commissioner"}, "name", forms.TARGETS_NAME),
+    ({"name": "Transit\ufe0f Commissioner"}, "name", forms.TARGETS_NAME),
+    ({"name": "Transit Commissioner."}, "name", forms.TARGETS_NAME),
+    ({"name": "Commissioner"}, "name", forms.TARGETS_NAME),
+    ({"name": "\u0421ommissioner"}, "name", forms.TARGETS_NAME),
+    ({"name": "City  Council,"}, "name", forms.TARGETS_NAME),
+    ({"name": "Jane ＠ home"}, "name", forms.BAD_NAME),
+    ({"name": "evil。com"}, "name", forms.BAD_NAME),
+    ({"name": "ｗｗｗ.evil"}, "name", forms.BAD_NAME),
+    ({"affiliation": "evil。com"}, "affiliation", forms.NOT_HERE),
+    ({"city": "me＠evil.example"}, "city", forms.NOT_HERE),
+    ({"email": "jörg@people.example"}, "email", forms.NO_REACH),
+    ({"email": "李@people.example"}, "email", forms.NO_REACH),
     ({"email": ""}, "email", forms.REQUIRED),
     ({"email": "jane"}, "email", forms.BAD_EMAIL),
     ({"email": "jane@"}, "email", forms.BAD_EMAIL),
@@ -50,6 +66,9 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"subject": "s" * 251, "body": "Please."}, "subject", forms.TOO_LONG),
     ({"subject": "Please", "body": LONG}, "body", forms.TOO_LONG),
     ({"subject": "Please", "body": " \n "}, "body", forms.EMPTY_LETTER),
+    ({"body": ""}, "body", forms.EMPTY_LETTER),
+    ({"subject": " ", "body": "My own words."}, "subject", forms.EMPTY_SUBJECT),
+    ({"subject": "\u200b"}, "subject", forms.EMPTY_SUBJECT),
     ({"targets": ()}, "targets", forms.NO_TARGET),
     ({"targets": ("nobody",)}, "targets", forms.NO_TARGET),
     ({"targets": ("commissioner", "' OR 1=1 --")}, "targets", forms.NO_TARGET),
@@ -75,15 +94,17 @@ def test_each_mistake_is_told_beside_its_field_and_stores_nothing(desk: Desk) ->
             desk.write(**changes)
         assert e.value.errors == {field: message}, changes
     assert [desk.rows(m) for m in (Submission, Letter, Notice)] == [[], [], []]
+    empty = forms.EMPTY_SUBJECT, forms.EMPTY_LETTER
     assert desk.stats() == {"campaign": "night-bus", "submissions": 0, "letters": {}, "targets": [], "forecast": [], "refused": {
-        "bad_input": sum(m not in (forms.TRAP, forms.TARGET_ADDRESS) for _, _, m in REFUSED),
+        "bad_input": sum(m not in (forms.TRAP, forms.TARGET_ADDRESS, *empty) for _, _, m in REFUSED),
+        "empty_letter": sum(m in empty for _, _, m in REFUSED),
         "trap": sum(m == forms.TRAP for _, _, m in REFUSED), "target_address": sum(m == forms.TARGET_ADDRESS for _, _, m in REFUSED)}}
 
 
 def test_all_mistakes_are_told_at_once(desk: Desk) -> None:
     desk.campaign()
     with pytest.raises(FormInvalid) as e:
-        desk.write(name="", email="x", consent=False, channel="", targets=(), subject=LONG)
+        desk.write(name="", email="x", consent=False, channel="", targets=(), subject=LONG, body="")
     assert set(e.value.errors) == {"name", "email", "consent", "channel", "targets", "subject", "body"}
 
 
@@ -143,8 +164,46 @@ def test_odd_but_true_names_and_addresses_are_welcome(desk: Desk) -> None:
     desk.campaign()
     for name in ("Ó Súilleabháin", "Đặng Thị", "محمد رضا", "J. R. O'Neill-Smith 3rd", "李", "Anne.Marie St. John", "X Æ A-Xii"):
         assert desk.submission(desk.write(name=name)).name == name
-    for address in ("o'neill@people.example", "jane+bus@people.example", "jöhn@people.example", "jane@bücher.example"):
-        desk.write(email=address)
+    for name in ("Jo Commissioner", "Ana Council", "Transit Doe"):  # a word of a target's name is nobody's alone
+        assert desk.submission(desk.write(name=name)).name == name
+    for address in ("o'neill@people.example", "jane+bus@people.example", "jane@bücher.example"):
+        assert desk.submission(desk.write(email=address)).email == address
+    assert desk.submission(desk.write(email="ｊａｎｅ＠people．example")).email == "jane@people.example"
+
+
+def test_a_form_with_both_letter_fields_emptied_does_not_sign_the_campaigns_text(desk: Desk) -> None:
+    desk.campaign()
+    with pytest.raises(FormInvalid) as e:
+        desk.write(subject="", body="")
+    assert e.value.errors == {"subject": forms.EMPTY_SUBJECT, "body": forms.EMPTY_LETTER}
+    assert desk.stats()["refused"] == {"empty_letter": 1}
+    assert desk.rows(Submission) == []
+
+
+def test_a_client_that_knows_no_letter_fields_sends_the_campaigns_text(desk: Desk) -> None:
+    desk.campaign()
+    kept = desk.submission(desk.write(subject=None, body=None))
+    assert (kept.subject, kept.body) == (None, None)
+    own = desk.submission(desk.write(subject=None, body="My own words."))
+    assert (own.subject, own.body) == (None, "My own words.")
+
+
+def test_a_field_that_the_page_offered_empty_may_come_back_empty(desk: Desk) -> None:
+    """As a plain client sends it: whatever the page gave."""
+    desk.campaign(letter=LetterText("{% if supporter.street %}From {{ supporter.street }}{% endif %}", "Please. {{ supporter.name }}"))
+    first = editable_text(campaigns.spec_of("night-bus"), "en")
+    assert first.subject == ""
+    kept = desk.submission(desk.write(subject="", body=first.body, street="Depot Road"))
+    assert (kept.subject, kept.body) == (None, None)
+    own = desk.submission(desk.write(subject="", body="My own words.", street="Depot Road"))
+    assert (own.subject, own.body) == (None, "My own words.")
+
+
+@pytest.mark.parametrize("typed", ["", "s" * 300])
+def test_where_the_text_may_not_be_changed_the_letter_fields_are_ignored(desk: Desk, typed: str) -> None:
+    desk.campaign(editable=False)
+    kept = desk.submission(desk.write(subject=typed, body=typed))
+    assert (kept.subject, kept.body) == (None, None)
 
 
 def test_an_unknown_language_and_a_wrong_proof_do_no_harm(desk: Desk) -> None:

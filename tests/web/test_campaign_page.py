@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,6 +105,26 @@ def test_mistakes_are_told_beside_their_fields_and_nothing_typed_is_lost(site: S
     assert kept["body"] == ["My own words, “quoted” & <b>bold</b>."]
     assert "<b>bold</b>" not in answer.text
     assert _count(Submission) == 0
+
+
+def test_an_emptied_letter_is_refused_beside_its_fields_and_stays_as_it_was_typed(site: Site) -> None:
+    answer = site.client.post("/c/keep-the-night-bus", data=site.form(subject="", body=" \r\n", name="Jane of the Bus"))
+    assert answer.status_code == 422
+    assert 'id="e-subject"' in answer.text and 'id="e-body"' in answer.text
+    assert re.search(r'<details class="own-words" open>', answer.text)
+    kept = form_of(answer.text)
+    assert (kept["subject"], kept["body"][0].strip(), kept["name"]) == ([""], "", ["Jane of the Bus"])
+    assert _count(Submission) == 0
+    half = form_of(site.client.post("/c/keep-the-night-bus", data=site.form(subject="Mine", body="")).text)
+    assert (half["subject"], half["body"]) == (["Mine"], [""])
+
+
+def test_a_client_that_leaves_the_letter_fields_out_gets_them_back_as_the_page_has_them(site: Site) -> None:
+    fields = site.form(name="")
+    offered = {n: fields.pop(n) for n in ("subject", "body")}
+    kept = form_of(site.client.post("/c/keep-the-night-bus", data=fields).text)
+    assert {n: kept[n] for n in offered} == offered
+    assert site.client.post("/c/keep-the-night-bus", data=fields | {"name": ["Jane Doe"]}).status_code == 303
 
 
 def test_the_list_of_mistakes_follows_the_page(site: Site) -> None:

@@ -56,13 +56,13 @@ def submit(request: Request, at: See, body: Submission) -> Taken:
 
     Where mailboxes are confirmed, the supporter gets a mail first.
     """
-    fields = body.model_dump(exclude={"consent_version", "client_ip", "targets"})
+    fields = body.model_dump(exclude={"consent_version", "client_ip", "targets", "subject", "body"})
     errors = {} if body.consent_version == forms.CONSENT_VERSION else {"consent_version": NOT_AGREED}
     if body.client_ip is not None and not _is_address(body.client_ip):
         errors["client_ip"] = "This is no IP address."
     if errors:
         raise FormInvalid(errors)
-    form = FormInput(token="", targets=tuple(body.targets), consent=True, **fields)
+    form = FormInput(token="", targets=tuple(body.targets), consent=True, subject=body.subject or None, body=body.body or None, **fields)
     return Taken(status_url=partners.submit_for(at.slug, form, network=at.caller.network, supporters_network=body.client_ip,
                                                 token_id=at.caller.token_id, now=at.now))
 

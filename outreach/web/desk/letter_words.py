@@ -37,6 +37,7 @@ REASONS = {
     _R.POLLED: "the provider said so when asked", _R.ORGANIZER: "an organizer decided so",
     _R.THROTTLED: "too many forms from one network", _R.TRAP: "a robot filled it in",
     _R.TARGET_ADDRESS: "it came from a recipient’s own address", _R.BAD_INPUT: "it could not be read",
+    _R.EMPTY_LETTER: "the letter’s text had been emptied",
     _R.APPROVED: "a moderator approved it", _R.REJECTED: "a moderator rejected it",
     _R.PAUSED: "the campaign was paused", _R.NOT_LIVE: "the campaign takes no letters",
 }

@@ -228,6 +228,8 @@ _TURNED_AWAY = {
                              "forms were not taken: too many had come from their networks"),
     Reason.TRAP.value: ("form looked as if a robot had filled it in", "forms looked as if robots had filled them in"),
     Reason.TARGET_ADDRESS.value: ("form came from a recipient’s own address", "forms came from a recipient’s own address"),
+    Reason.EMPTY_LETTER.value: ("form came with the letter’s text emptied; this person was shown it",
+                                "forms came with the letter’s text emptied; these people were shown it"),
 }
 """Why forms are turned away: of one, and of many."""
 
