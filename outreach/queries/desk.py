@@ -113,9 +113,9 @@ def _of(campaign_id: int, channel: str) -> ColumnElement[bool]:
 
 
 def fax_calls(connection: Connection, campaign_id: int, since: datetime, most: int) -> Sequence[Any]:
-    """The newest `most` fax calls since then: verdict, reason, pages, started_at, and delivered_at of the letter."""
+    """The newest `most` fax calls since then: verdict, reason, pages, started_at, arrived_at."""
     return connection.execute(
-        select(AT.c.verdict, AT.c.reason, AT.c.pages, AT.c.started_at, L.c.delivered_at).join(L, L.c.id == AT.c.letter_id)
+        select(AT.c.verdict, AT.c.reason, AT.c.pages, AT.c.started_at, AT.c.arrived_at)
         .where(_of(campaign_id, "fax"), AT.c.started_at > since).order_by(AT.c.started_at.desc()).limit(most)).all()
 
 

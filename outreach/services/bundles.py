@@ -6,7 +6,7 @@ apart stands in `bundling`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +49,14 @@ def follow(c: Connection, made: Sequence[moves.Move], at: datetime) -> list[move
     for carrier_id in sorted(alone):
         _hand_on(c, carrier_id)
     return [m for m in further if m.letter_id in done]
+
+
+def retime(c: Connection, carrier: Any, times: Mapping[str, datetime | None]) -> None:
+    """What went with a letter whose times change, without a move, has the new ones where it had the letter's."""
+    if carrier.state in EVIDENCE:
+        members = [x for x in queries.followers(c, [carrier.id]) if x.state == carrier.state]
+        for name, at in times.items():
+            set_values(c, [x.id for x in members if getattr(x, name) == getattr(carrier, name)], **{name: at})
 
 
 def left(c: Connection, submission_id: str) -> None:

@@ -31,6 +31,8 @@ NOTICE_MARK = "n-"
 DELIVERED, SENT, EMAIL = Verdict.DELIVERED.value, State.SENT.value, Channel.EMAIL.value
 _VERDICTS = {v.value: v for v in Verdict}
 _FINAL = frozenset({Verdict.DELIVERED, Verdict.BOUNCED, Verdict.REFUSED})
+_WENT = frozenset({Verdict.ACCEPTED, Verdict.DELIVERED})
+"""Words which say that the provider had it by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +115,22 @@ def apply(c: Connection, said: Iterable[tuple[ReceiptWord, Match]], now: datetim
         if m.speaks:
             heard.setdefault(m.attempt.id, []).append(word)
             known[m.attempt.id] = m.attempt
-    arrived, others, effects = [], set[str](), Effects()
+    arrived, others, effects = list[moves.Move](), set[str](), Effects()
     changed: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    taken: dict[str, datetime] = {}
     for attempt_id, row in sorted(known.items()):
         values = _weighed(row, heard[attempt_id], now)
+        if moments := [_moment(row, w, now) for w in heard[attempt_id] if w.verdict in _WENT]:
+            taken[row.letter_id] = min([*moments, *filter(None, [taken.get(row.letter_id)])])
         if values:
             changed.setdefault(tuple(values), []).append({"attempt": attempt_id, **{f"new_{n}": v for n, v in values.items()}})
         if "line_until" in values:
             effects.lanes.add(row.address_id)
         if "verdict" in values or "retryable" in values:
-            reason = values.get("reason", row.reason)
-            effects.turns.append(Turn(row.address_id, Channel(row.way), _VERDICTS[values.get("verdict", row.verdict)],
-                                      Reason(reason) if reason else None, values.get("retryable", row.retryable)))
-        if values.get("verdict") == DELIVERED and row.state == SENT and row.channel == EMAIL and not row.carries:
+            effects.turns.append(_turn(row, values))
+        if values.get("verdict") == DELIVERED and _goes_by_itself(row, heard[attempt_id]):
             arrived.append(moves.Move(row.letter_id, row.campaign_id, row.target_id, row.channel, State.SENT, State.DELIVERED,
-                                      Reason.RECEIPT, attempt_id, {"lease_until": None, "delivered_at": now}))
+                                      Reason.RECEIPT, attempt_id, {"lease_until": None}, arrived=True))
         else:
             others.add(row.letter_id)
     for columns, rows in changed.items():
@@ -135,9 +138,20 @@ def apply(c: Connection, said: Iterable[tuple[ReceiptWord, Match]], now: datetim
     if arrived:
         moved = moves.apply(c, arrived, now)
         others |= {m.letter_id for m in arrived} - moved
-    again = [letter_id for letter_id in sorted(others) if settle.settle(c, letter_id, now, Reason.RECEIPT) is State.QUEUED]
+    again = [x for x in sorted(others) if settle.settle(c, x, now, Reason.RECEIPT, taken.get(x)) is State.QUEUED]
     effects.lanes |= attempts.places_of(c, again)
     return effects
+
+
+def _turn(row: Any, values: dict[str, Any]) -> Turn:
+    reason = values.get("reason", row.reason)
+    return Turn(row.address_id, Channel(row.way), _VERDICTS[values.get("verdict", row.verdict)], Reason(reason) if reason else None,
+                values.get("retryable", row.retryable))
+
+
+def _goes_by_itself(row: Any, words: Sequence[ReceiptWord]) -> bool:
+    """Whether nothing follows from a mail's arrival but that: it carries no others, and no word beside it may tell when it was sent."""
+    return row.state == SENT and row.channel == EMAIL and not row.carries and not any(w.verdict is Verdict.ACCEPTED for w in words)
 
 
 def taken(c: Connection, attempt_id: str, now: datetime) -> tuple[str, State | None] | None:
@@ -149,7 +163,7 @@ def taken(c: Connection, attempt_id: str, now: datetime) -> tuple[str, State | N
     word = ReceiptWord("", "", Verdict.ACCEPTED, "", now, attempt_id)
     values = _weighed(known, [word], now)
     _note(c, tuple(values), [{"attempt": known.id, **{f"new_{n}": v for n, v in values.items()}}])
-    return known.letter_id, settle.settle(c, known.letter_id, now, Reason.ACCEPTED)
+    return known.letter_id, settle.settle(c, known.letter_id, now, Reason.ACCEPTED, now)
 
 
 def _note(c: Connection, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
@@ -182,8 +196,9 @@ def _weighed(known: Any, words: Sequence[ReceiptWord], now: datetime) -> dict[st
             weight, detail = heavier, None if known.erased else word.detail or detail
             changed |= {"verdict": verdict.value, "retryable": word.retryable, "reason": word.reason and word.reason.value,
                         "detail": detail}
-        if verdict is Verdict.DELIVERED and arrived is None:
-            changed["arrived_at"] = arrived = now
+        if verdict is Verdict.DELIVERED:
+            at = _moment(known, word, now)
+            changed["arrived_at"] = arrived = at if arrived is None else min(arrived, at)
         if verdict in _FINAL:
             changed["line_until"] = None
             if ended is None:
@@ -193,6 +208,12 @@ def _weighed(known: Any, words: Sequence[ReceiptWord], now: datetime) -> dict[st
         if not ref and word.provider_ref:
             changed["provider_ref"] = ref = word.provider_ref
     return {name: value for name, value in changed.items() if value != getattr(known, name)}
+
+
+def _moment(known: Any, word: ReceiptWord, now: datetime) -> datetime:
+    """When that was so which a word tells: not before its attempt began, nor after we heard of it, whatever others' clocks say."""
+    begun: datetime = known.started_at
+    return max(begun, min(word.at, now))
 
 
 def _notices_named(word: ReceiptWord) -> list[str]:

@@ -107,7 +107,7 @@ def fax(c: Connection, campaign_id: int, now: datetime) -> FaxHealth:
 
 
 def _minutes(arrived: Sequence[Any]) -> int:
-    spent = sum(((row.delivered_at - row.started_at) for row in arrived if row.delivered_at and row.delivered_at > row.started_at),
+    spent = sum(((row.arrived_at - row.started_at) for row in arrived if row.arrived_at and row.arrived_at > row.started_at),
                 timedelta())
     return round(spent.total_seconds() / 60)
 

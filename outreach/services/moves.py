@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, update
+from sqlalchemy import Connection, Update, bindparam, case, update
 from sqlalchemy.exc import IntegrityError
 
 from outreach.domain.letters import EVIDENCE, UNCOUNTED, Reason, State, allowed
@@ -17,6 +17,7 @@ from outreach.domain.series import hour_of
 from outreach.errors import BadTransition
 from outreach.models import CounterDelta, Letter, LetterEvent, table
 from outreach.prepared import Each, Rows
+from outreach.queries.attempts import ARRIVED
 
 _LETTERS = table(Letter)
 _NEW_EVENTS = Rows(table(LetterEvent), "letter_id", "at", "before", "after", "why", "attempt_id")
@@ -32,7 +33,8 @@ MOST = 200
 class Move:
     """One letter's change of state; `before` is what it must be in for the move to happen.
 
-    `values` sets more columns (a `channel` among them changes what is counted); `tries` is added, not set.
+    `values` sets more columns (a `channel` among them changes what is counted); `tries` is added, not set. `arrived`: its times
+    are those at which its attempts arrived, which the attempts say already.
     """
 
     letter_id: str
@@ -44,6 +46,7 @@ class Move:
     why: Reason
     attempt_id: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    arrived: bool = False
 
 
 def apply(connection: Connection, moves: Sequence[Move], at: datetime, *, fenced: bool = False) -> set[str]:
@@ -101,12 +104,12 @@ def _by_letter(move: Move) -> str:
 def _alike(moves: Sequence[Move]) -> list[list[Move]]:
     groups: defaultdict[tuple[Any, ...], list[Move]] = defaultdict(list)
     for m in moves:
-        groups[m.before, m.after, m.why, tuple(sorted(m.values.items()))].append(m)
+        groups[m.before, m.after, m.why, m.arrived, tuple(sorted(m.values.items()))].append(m)
     return list(groups.values())
 
 
 @lru_cache(maxsize=128)
-def _statement(before: State, columns: tuple[str, ...], fenced: bool) -> Each:
+def _statement(before: State, columns: tuple[str, ...], fenced: bool, arrived: bool) -> Each:
     """The conditional UPDATE that sets these columns; kept, since building it costs more than running it."""
     def build(n: int) -> Update:
         conditions = [_LETTERS.c.id.in_([bindparam(f"id{i}") for i in range(n)]), _LETTERS.c.state == before.value]
@@ -115,6 +118,8 @@ def _statement(before: State, columns: tuple[str, ...], fenced: bool) -> Each:
         values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_LETTERS.c[name].type) for name in columns if name != "tries"}
         if "tries" in columns:
             values["tries"] = _LETTERS.c.tries + bindparam("new_tries", type_=_LETTERS.c.tries.type)
+        if arrived:
+            values |= {"delivered_at": ARRIVED, "sent_at": case((_LETTERS.c.sent_at <= ARRIVED, _LETTERS.c.sent_at), else_=ARRIVED)}
         return update(_LETTERS).where(*conditions).values(**values)
 
     return Each(build)
@@ -127,7 +132,7 @@ def _update(connection: Connection, group: Sequence[Move], at: datetime, fenced:
         values["counts"] = False
     elif one.before in UNCOUNTED and one.after not in EVIDENCE:
         values["counts"] = True
-    statement = _statement(one.before, tuple(values), fenced)
+    statement = _statement(one.before, tuple(values), fenced, one.arrived)
     shared = {f"new_{k}": v for k, v in values.items()}
     rows = [{"id": m.letter_id, "attempt": m.attempt_id} for m in sorted(group, key=_by_letter)]
     done: set[str] = set()

@@ -1,21 +1,32 @@
-"""A letter's state follows from its attempts: look at them all and make the move they prove, if the table has it."""
+"""A letter's state follows from its attempts: look at them all and make the move they prove, if the table has it.
+
+Its times follow too: it arrived when the first of the attempts that arrived did, whenever we were told.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from outreach.domain.letters import EVIDENCE, AttemptFact, Channel, Reason, State, Verdict, allowed, state_from
 from outreach.domain.retry import SCHEDULES
+from outreach.models import Letter, table
 from outreach.queries import attempts as attempt_queries
 from outreach.queries import campaigns, letters
 from outreach.services import bundles, copies, fallback, moves
 
+_LETTERS = table(Letter)
+_TAKEN = frozenset({Verdict.ACCEPTED.value, Verdict.DELIVERED.value})
 
-def settle(c: Connection, letter_id: str, now: datetime, why: Reason) -> State | None:
-    """Bring one letter's state in line with its attempts. Returns the new state, or None when nothing changed."""
+
+def settle(c: Connection, letter_id: str, now: datetime, why: Reason, taken: datetime | None = None) -> State | None:
+    """Bring one letter's state and times in line with its attempts. Returns the new state, or None when that stays.
+
+    `taken`: the earliest moment at which its provider is now said to have had it.
+    """
     letter = letters.by_id_locked(c, letter_id)
     attempts = attempt_queries.of_letter(c, letter_id)
     schedule = SCHEDULES[Channel(letter.channel)]
@@ -29,14 +40,17 @@ def settle(c: Connection, letter_id: str, now: datetime, why: Reason) -> State |
         if not any(a.waived_at for a in attempts):  # a waived one may have gone, and its copy with it
             copies.forget_unknown(c, letter_id)
     if after is None or after is before or after is State.SENDING:
+        _retime(c, letter, _times(letter, attempts, before, taken))
         return None
     place = None
     if after is State.FAILED and not any(f.arrived for f in facts) and _may_requeue(c, letter, now):
         place = fallback.next_place(c, letter, Reason.TOO_MANY_TRIES if attempts[-1].retryable else _reason(attempts[-1]))
         after = State.QUEUED if place else after
     if not allowed(before, after):
+        _retime(c, letter, _times(letter, attempts, before, taken))
         return None
     why, values = _consequences(letter, attempts[-1], after, place, why=why, now=now)
+    values |= _times(letter, attempts, after, taken)
     move = moves.Move(letter_id, letter.campaign_id, letter.target_id, letter.channel, before, after, why, attempts[-1].id, values)
     made = moves.apply(c, [move], now)
     if made and letter.carries:
@@ -50,11 +64,7 @@ def _consequences(letter: Any, last: Any, after: State, place: fallback.Place | 
                   now: datetime) -> tuple[Reason, dict[str, Any]]:
     """The named reason of a move to `after`, and the columns that it sets."""
     values: dict[str, Any] = {"lease_until": None}
-    if after in EVIDENCE and letter.sent_at is None:
-        values["sent_at"] = now
-    if after is State.DELIVERED:
-        values["delivered_at"] = now
-    elif after is State.FAILED:
+    if after is State.FAILED:
         why = Reason.TOO_MANY_TRIES if last.retryable else _reason(last)
     elif after is State.CANCELLED:  # the provider has cancelled it at our wish
         why = Reason.WITHDRAWN if letter.withdrawn_at else Reason.CAMPAIGN_ENDED
@@ -64,6 +74,28 @@ def _consequences(letter: Any, last: Any, after: State, place: fallback.Place | 
     if place:  # the same letter, at its target's next address; no second one is made
         values |= {"address_id": place.address_id, "channel": place.channel, "tries": -letter.tries, "not_before": None}
     return why, values
+
+
+def _times(letter: Any, attempts: Sequence[Any], state: State, taken: datetime | None) -> dict[str, datetime | None]:
+    """Those of a letter's times that change: it was sent when it is first known to have been taken; delivered as long as it is so."""
+    sent = min((at for at in (letter.sent_at, taken) if at), default=None)
+    if sent is None and state in EVIDENCE:  # somebody says so who knows no time
+        sent = min((a.started_at for a in attempts if a.verdict in _TAKEN), default=None)
+    arrived = min((a.arrived_at for a in attempts if a.verdict == Verdict.DELIVERED.value), default=None)
+    if state is not State.DELIVERED:
+        arrived = None
+    elif arrived is None or letter.carried_by:  # it went with others, and may have gone alone as well
+        arrived = min((at for at in (letter.delivered_at, arrived) if at), default=None)
+    told = {"sent_at": sent, "delivered_at": arrived}
+    return {name: at for name, at in told.items() if at != getattr(letter, name)}
+
+
+def _retime(c: Connection, letter: Any, times: dict[str, datetime | None]) -> None:
+    """Change times of a letter that stays where it is, and of those that went with it."""
+    if times:
+        c.execute(update(_LETTERS).where(_LETTERS.c.id == letter.id).values(**times))
+        if letter.carries:
+            bundles.retime(c, letter, times)
 
 
 def _reason(attempt: Any) -> Reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
@@ -52,7 +53,9 @@ def test_the_rules_alone_do_not_see_the_order(known: list[Any], words: list[Any]
             assert follow(start, known, repeated, may_retry=may_retry) == first, order
 
 
-WORDS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([*SAID, (None, False)])), min_size=1, max_size=7)
+WORDS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([*SAID, (None, False)]), st.sampled_from([-5, 1, 20, 40, 9999])),
+                 min_size=1, max_size=7)
+"""Which attempt, what is said of it, and of which moment: in seconds after its start."""
 OWNS = st.tuples(*[st.sampled_from(["sent", "unknown"])] * 2)
 
 
@@ -107,20 +110,22 @@ class Scenes:
         by_letter = {desk.letter(token).id: n for n, token in enumerate([fax, *mails])}
         made = sorted(desk.attempts(), key=lambda a: (by_letter[a.letter_id], a.started_at))
         assert [by_letter[a.letter_id] for a in made] == [0, 0, 1, 2], [a.verdict for a in made]
+        desk.later(minutes=2)
         return made
 
 
-def test_every_order_repetition_and_batch_ends_in_the_same_state(desk: Desk) -> None:
+def test_every_order_repetition_and_batch_ends_in_the_same_state_and_times(desk: Desk) -> None:
     scenes = Scenes(desk)
     try_out(lambda words, own, seed: any_order(scenes, words, own, seed), 25 if desk.database.dialect.name == "sqlite" else 6,
-            {"words": [(2, SAID[1]), (0, SAID[3]), (1, SAID[0]), (2, SAID[2])], "own": ("sent", "unknown"), "seed": 1},
+            {"words": [(2, SAID[1], 20), (0, SAID[3], 1), (1, SAID[0], 40), (2, SAID[2], -5), (3, SAID[1], 40), (3, SAID[1], 20)],
+             "own": ("sent", "unknown"), "seed": 1},
             words=WORDS, own=OWNS, seed=st.integers(0, 9999))
 
 
 def _end(scenes: Scenes, own: Any, words: list[Any], dice: random.Random | None) -> Any:
-    """The states in which everything ends, attempts and letters in the order in which they were made."""
+    """The states in which everything ends, and the times that are told, attempts and letters in the order in which they were made."""
     desk, attempts = scenes.desk, scenes.set_up(own)
-    said = [_word(desk, attempts[i], *told, event=n) for n, (i, told) in enumerate(words)]
+    said = [_word(desk, attempts[i], *told, event=n, after=after) for n, (i, told, after) in enumerate(words)]
     if dice is None:
         for word in said:
             desk.hear(word)
@@ -134,8 +139,10 @@ def _end(scenes: Scenes, own: Any, words: list[Any], dice: random.Random | None)
     assert broken() == {}
     by_id, letters = {a.id: a for a in desk.attempts()}, {x.id: x for x in desk.letters()}
     return [(by_id[a.id].verdict, by_id[a.id].retryable, by_id[a.id].line_until is None,
-             letters[a.letter_id].state, letters[a.letter_id].counts) for a in attempts]
+             letters[a.letter_id].state, letters[a.letter_id].counts, by_id[a.id].arrived_at, letters[a.letter_id].sent_at,
+             letters[a.letter_id].delivered_at) for a in attempts]
 
 
-def _word(desk: Desk, attempt: Any, verdict: Verdict | None, retryable: bool, *, event: int) -> ReceiptWord:
-    return desk.word(verdict, attempt, retryable=retryable, event_id=f"e{event}", reason=Reason.BUSY if retryable else Reason.BOUNCED)
+def _word(desk: Desk, attempt: Any, verdict: Verdict | None, retryable: bool, *, event: int, after: int) -> ReceiptWord:
+    return desk.word(verdict, attempt, retryable=retryable, event_id=f"e{event}", reason=Reason.BUSY if retryable else Reason.BOUNCED,
+                     at=attempt.started_at + timedelta(seconds=after))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -353,6 +354,56 @@ def test_a_round_of_asking_ends_after_a_while(unproved: Desk) -> None:
     assert polls.poll(unproved.now) == 0
     assert len(unproved.provider.asked) == before + 1
     assert polls.due(unproved.now), "the others come next"
+
+
+# times
+
+def test_a_letter_is_stamped_with_the_time_that_its_receipt_speaks_of(unproved: Desk) -> None:
+    """A provider's callback that was held up for hours says when the fax arrived, and so does its letter."""
+    for channel in ("fax", "email"):
+        token, attempt = sent(unproved, channel)
+        at = unproved.now + timedelta(seconds=20)
+        unproved.later(hours=5)
+        unproved.hear(unproved.word(Verdict.DELIVERED, attempt, at=at))
+        assert (unproved.letter(token).state, unproved.letter(token).delivered_at) == ("delivered", at)
+
+
+def test_no_time_is_told_that_cannot_be(unproved: Desk) -> None:
+    """Clocks of others are wrong: not before the hand-over began, not after we heard of it."""
+    for hours, told in ((-3, 0), (9, 5)):
+        token, attempt = sent(unproved, "fax")
+        begun = unproved.now
+        unproved.later(hours=5)
+        unproved.hear(unproved.word(Verdict.DELIVERED, attempt, at=begun + timedelta(hours=hours)))
+        assert unproved.letter(token).delivered_at == begun + timedelta(hours=told)
+
+
+def test_what_proves_that_a_letter_went_says_when(unproved: Desk) -> None:
+    unproved.sink.faults["dot"] = "close"
+    token, attempt = sent(unproved)
+    begun = unproved.now
+    assert (unproved.letter(token).state, unproved.letter(token).sent_at) == ("unknown", None)
+    unproved.later(hours=2)
+    unproved.hear(unproved.word(Verdict.ACCEPTED, attempt, at=begun + timedelta(seconds=4)))
+    assert (unproved.letter(token).state, unproved.letter(token).sent_at) == ("sent", begun + timedelta(seconds=4))
+    unproved.hear(unproved.word(Verdict.DELIVERED, attempt, at=begun + timedelta(seconds=2)))
+    letter = unproved.letter(token)
+    assert letter.sent_at == letter.delivered_at == begun + timedelta(seconds=2), "it cannot have arrived before it went"
+
+
+def test_an_earlier_word_corrects_the_time_of_a_letter_and_of_its_whole_bundle(unproved: Desk) -> None:
+    first, second = unproved.write(channel="fax"), unproved.write(channel="fax")
+    carrier = unproved.letter(first)
+    unproved.change(Letter, table(Letter).c.id == carrier.id, carries=True)
+    unproved.change(Letter, table(Letter).c.id == unproved.letter(second).id, carried_by=carrier.id)
+    unproved.send(QueueName.FAX)
+    (attempt,), begun = unproved.attempts(), unproved.now
+    unproved.later(hours=1)
+    for seconds in (90, 60, 75):
+        unproved.hear(unproved.word(Verdict.DELIVERED, attempt, at=begun + timedelta(seconds=seconds)))
+    assert {x.delivered_at for x in unproved.letters()} == {begun + timedelta(seconds=60)}
+    unproved.hear(unproved.word(Verdict.BOUNCED, attempt, reason=Reason.FAX_ERROR))
+    assert {(x.state, x.delivered_at) for x in unproved.letters()} == {("failed", None)}, "what came back was not delivered"
 
 
 # batches
