@@ -61,11 +61,17 @@ def letter_mail(letter: RenderedLetter, *, person: Person, operator_name: str, v
     line = translate("From %(who)s, through %(operator)s.") % {"who": who, "operator": clean_line(operator_name)}
     check = translate("Verify or report this letter:")
     unproved = "" if person.verified else translate("The sender's e-mail address was not verified.")
-    more = f"{unproved}\n" if unproved else ""
+    more = f"{unproved or _answers(person, translate)}\n".lstrip("\n")
     text = f"{letter.body}\n{_RULE}{line}\n{more}{check} {verify_url}\n"
     url = escape(verify_url)
     footer = f'{escape(line)}<br>\n{_lines(more)}{escape(check)} <a href="{url}">{url}</a>'
     return MailText(letter.subject, text, _page(language, letter.subject, _paragraphs(letter.body), footer))
+
+
+def _answers(person: Person, translate: Callable[[str], str]) -> str:
+    """Where answers go, if the address is one that few servers take in a header (RFC 6531)."""
+    email = clean_line(person.email)
+    return "" if email.rpartition("@")[0].isascii() else translate("Answers reach the writer at %(email)s.") % {"email": email}
 
 
 def notice_mail(kind: str, language: str, *, translate: Callable[[str], str] = str, **values: Any) -> MailText:

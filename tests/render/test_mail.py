@@ -78,6 +78,14 @@ def test_an_unproved_mailbox_is_said_to_be_so_in_both_parts() -> None:
     assert "The sender's e-mail address was not verified." in _Page(mail.html).text
 
 
+def test_an_address_that_no_header_may_hold_stands_in_the_text() -> None:
+    mail = mail_of(RenderedLetter("s", "b"), Person("Jörg", "jörg@people.example", verified=True))
+    assert "\nAnswers reach the writer at jörg@people.example.\n" in mail.text
+    assert "jörg@people.example" in _Page(mail.html).text
+    for other in (Person("Jörg", "jorg@bücher.example", verified=True), Person("Jörg", "jörg@people.example")):
+        assert "@" not in mail_of(RenderedLetter("s", "b"), other).text
+
+
 @given(st.text(max_size=60) | st.just(HOSTILE))
 def test_data_opens_no_element(text: str) -> None:
     mail = mail_of(RenderedLetter(text, f"a {text}\n\nb"), Person(text, "a@b.example", city=text), operator=text)

@@ -13,7 +13,7 @@ import pytest
 from outreach import tokens
 from outreach.domain.campaign import LetterText
 from outreach.domain.retry import SCHEDULES, Channel
-from outreach.models import Letter, table
+from outreach.models import Letter, Submission, table
 from outreach.queue import QueueName
 from outreach.services import campaigns, deliver
 from outreach.settings import get_settings
@@ -62,6 +62,18 @@ def test_the_headers_name_who_writes_through_whom(desk: Desk) -> None:
     assert verify and verify[1] == letter.id
     tokens.check("verify", letter.id, verify[2], length=tokens.VERIFY)
     assert attempt.provider_ref
+
+
+def test_an_address_for_answers_that_the_mail_server_cannot_take_loses_no_letter(desk: Desk) -> None:
+    """The form refuses such addresses; one that is there all the same is told in the text."""
+    desk.campaign()
+    desk.signed(name="Jörg Doe")
+    desk.change(Submission, email="jörg@people.example")
+    desk.send()
+    (taken,) = desk.sink.mails
+    assert mail_of(taken)["Reply-To"] is None
+    assert "Answers reach the writer at jörg@people.example." in text_of(taken)
+    assert desk.states() == ["sent"]
 
 
 def test_without_confirmation_there_is_no_reply_to_and_the_letter_says_so(unproved: Desk) -> None:

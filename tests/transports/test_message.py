@@ -123,6 +123,14 @@ def test_any_display_name_survives_and_hides_no_address(name: str) -> None:
 BREAKS = ["\r", "\n", "\r\n", "\x00", "\x1b", "\x7f", "\x85", "\u2028", "\t"]
 
 
+def test_a_letter_is_not_lost_over_an_address_for_answers_that_cannot_be_written() -> None:
+    """Nor goes as a mail that fewer servers take: its text holds the address."""
+    wide = mail(reply_to=Mailbox("jörg@people.example", "Jörg"))
+    assert read(build(wide))["Reply-To"] is None
+    assert not needs_smtputf8(wide)
+    assert "jörg@people.example" in build(wide, smtputf8=True).decode()
+
+
 @pytest.mark.parametrize("bad", BREAKS)
 @pytest.mark.parametrize("where", ["subject", "name", "address", "cc", "reply_to", "message_id", "header", "language",
                                    "filename"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from outreach.domain.letters import Reason
-from outreach.transports.base import Attachment, Mailbox, Outcome, Refused
+from outreach.transports.base import Accepted, Attachment, Mailbox, Outcome, Refused
 from outreach.transports.email.sendgrid import SendGridTransport
 from outreach.transports.http import read_retry_after
 from tests.transports.letters import ATTEMPT, NOW, mail
@@ -57,6 +57,11 @@ def test_what_is_absent_is_left_out_and_no_address_is_named_twice(server: HttpSe
     got = sent(server)
     assert "cc" not in got["personalizations"][0] and "reply_to" not in got
     assert [c["type"] for c in got["content"]] == ["text/plain"]
+
+
+def test_a_letter_is_not_lost_over_an_address_for_answers_that_sendgrid_cannot_take(server: HttpServer) -> None:
+    assert isinstance(send(server, reply_to=Mailbox("jörg@people.example", "Jörg")), Accepted)
+    assert "reply_to" not in sent(server)
 
 
 def test_any_unicode_and_attachments(server: HttpServer) -> None:

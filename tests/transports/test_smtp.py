@@ -230,6 +230,13 @@ def test_an_address_in_another_script_goes_where_smtputf8_is_offered(server: Smt
     assert isinstance(send(plain, to=wide), Refused)
 
 
+def test_an_address_for_answers_in_another_script_changes_nothing_on_the_way(server: SmtpServer, plain: SmtpServer) -> None:
+    for one in (server, plain):
+        assert isinstance(send(one, reply_to=Mailbox("jörg@people.example", "Jörg")), Accepted)
+        assert "SMTPUTF8" not in one.commands[1]
+        assert b"Reply-To" not in one.mails[0].raw
+
+
 def test_a_domain_in_another_script_goes_anywhere(plain: SmtpServer) -> None:
     assert isinstance(send(plain, to=Mailbox("info@bücher.example")), Accepted)
     assert plain.mails[0].rcpts[0] == "info@xn--bcher-kva.example"

@@ -54,10 +54,18 @@ def build(mail: OutgoingMail, *, smtputf8: bool = False) -> bytes:
 
 
 def needs_smtputf8(mail: OutgoingMail) -> bool:
-    """Whether one of the mail's addresses has a non-ASCII local part."""
-    reply_to = mail.reply_to.address if mail.reply_to else ""
-    addresses = (mail.envelope_from, mail.sender.address, mail.to.address, mail.cc or "", reply_to)
+    """Whether one of the addresses that it goes from or to has a non-ASCII local part; that for answers is no reason."""
+    addresses = (mail.envelope_from, mail.sender.address, mail.to.address, mail.cc or "")
     return not all(a.rpartition("@")[0].isascii() for a in addresses)
+
+
+def can_be_written(address: str, *, smtputf8: bool = False) -> bool:
+    """Whether `ascii_address` takes it. A Reply-To that cannot be written is left out: no letter is lost over where its answers go."""
+    try:
+        ascii_address(address, smtputf8=smtputf8)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=4096)
@@ -86,7 +94,7 @@ def _fields(mail: OutgoingMail, smtputf8: bool) -> list[str]:
               _mailbox("To", mail.to, smtputf8)]
     if mail.cc:
         fields.append(_mailbox("Cc", Mailbox(mail.cc), smtputf8))
-    if mail.reply_to:
+    if mail.reply_to and can_be_written(mail.reply_to.address, smtputf8=smtputf8):
         fields.append(_mailbox("Reply-To", mail.reply_to, smtputf8))
     fields.append(_text_field("Subject", mail.subject))
     if len(mail.message_id) > 900 or not _MESSAGE_ID.fullmatch(mail.message_id):

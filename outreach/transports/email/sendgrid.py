@@ -13,7 +13,7 @@ import httpx
 from outreach.domain.letters import Channel, Reason
 from outreach.settings import Settings, SettingsInvalid
 from outreach.transports.base import Accepted, Mailbox, Outcome, OutgoingMail, Refused, Unknown, short
-from outreach.transports.email.message import ascii_address, build
+from outreach.transports.email.message import ascii_address, build, can_be_written
 from outreach.transports.http import failure, kept_client, refusal
 
 _OFF = {"enable": False}
@@ -96,7 +96,7 @@ def _payload(mail: OutgoingMail) -> dict[str, Any]:
         "headers": {"Message-ID": f"<{mail.message_id}>", "Content-Language": mail.language, **dict(mail.headers)},
         "tracking_settings": _TRACKING,
     }
-    if mail.reply_to:
+    if mail.reply_to and can_be_written(mail.reply_to.address):
         payload["reply_to"] = _box(mail.reply_to)
     if mail.attachments:
         payload["attachments"] = [{"content": b64encode(a.content).decode(), "type": a.content_type, "filename": a.filename,
