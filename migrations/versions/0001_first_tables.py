@@ -637,7 +637,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_letters_waiting",
         "letters",
-        ["address_id", "submitted_at", "id"],
+        ["address_id", "target_id", "not_before", "submitted_at", "id"],
         unique=False,
         postgresql_where=sa.text("state = 'queued'"),
         sqlite_where=sa.text("state = 'queued'"),

@@ -103,8 +103,9 @@ class Letter(Base):
         # A letter that waits for its lane or was handed over holds its place; only evidence of a cancelled one may not.
         CheckConstraint(f"counts OR {one_of('state', UNCOUNTED | EVIDENCE | {State.FAILED})}", name="counts"),
         CheckConstraint(f"NOT counts OR NOT {one_of('state', UNCOUNTED)}", name="uncounted"),
-        Index("ix_letters_waiting", "address_id", "submitted_at", "id", postgresql_where=text("state = 'queued'"),
-              sqlite_where=text("state = 'queued'")),
+        # A target's line at an address: first what was never put off (NULL), in order of submission; then by when it is due again.
+        Index("ix_letters_waiting", "address_id", "target_id", "not_before", "submitted_at", "id",
+              postgresql_where=text("state = 'queued'"), sqlite_where=text("state = 'queued'")),
         Index("ix_letters_pending", "campaign_id", "id", postgresql_where=text("state IN ('unconfirmed', 'held', 'queued')"),
               sqlite_where=text("state IN ('unconfirmed', 'held', 'queued')")),
         Index("ix_letters_withdrawn", "id", postgresql_where=text("state = 'queued' AND withdrawn_at IS NOT NULL"),

@@ -19,10 +19,15 @@ _UNDER_WAY = (State.QUEUED.value, State.SENDING.value, State.UNKNOWN.value)
 
 def lone(connection: Connection, target_id: int, address_id: int, most: int, *, last: bool) -> Sequence[Any]:
     """Up to `most` letters that wait for themselves, the first or the last in line: id, submitted_at, not_before, consent_version."""
-    order = (L.c.submitted_at.desc(), L.c.id.desc()) if last else (L.c.submitted_at, L.c.id)
-    return connection.execute(
-        select(L.c.id, L.c.submitted_at, L.c.not_before, S.c.consent_version).select_from(L.join(S, S.c.id == L.c.submission_id))
-        .where(L.c.address_id == address_id, L.c.target_id == target_id, *_LONE).order_by(*order).limit(most)).all()
+    found: list[Any] = []
+    for put_off in (False, True):  # each by itself: the index has those that never were in this order
+        order = (L.c.submitted_at, L.c.id) if put_off else (L.c.not_before, L.c.submitted_at, L.c.id)
+        found += connection.execute(
+            select(L.c.id, L.c.submitted_at, L.c.not_before, S.c.consent_version).select_from(L.join(S, S.c.id == L.c.submission_id))
+            .where(L.c.address_id == address_id, L.c.target_id == target_id, *_LONE,
+                   L.c.not_before.is_not(None) if put_off else L.c.not_before.is_(None))
+            .order_by(*(column.desc() if last else column for column in order)).limit(most)).all()
+    return sorted(found, key=lambda x: (x.submitted_at, x.id), reverse=last)[:most]
 
 
 def locked(connection: Connection, letter_ids: Sequence[str]) -> list[Row[Any]]:
@@ -85,5 +90,4 @@ def headless(connection: Connection, most: int) -> list[str]:
 
 def first_place(connection: Connection, target_id: int, address_id: int) -> datetime | None:
     """The place of who is first in a target's line at an address."""
-    return connection.execute(select(func.min(L.c.submitted_at)).where(
-        L.c.address_id == address_id, L.c.target_id == target_id, *_LONE)).scalar()
+    return next((x.submitted_at for x in lone(connection, target_id, address_id, 1, last=False)), None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal_column, or_, select, union_all
 
 from outreach.db import UTCDateTime
 from outreach.domain.letters import Channel, State
@@ -26,6 +27,7 @@ from outreach.models import (
     TargetAddress,
     table,
 )
+from outreach.prepared import FEW, Prepared
 from outreach.queries.pauses import NOT_PAUSED
 
 L, S, C, T, A = table(Letter), table(Submission), table(Campaign), table(Target), table(Address)
@@ -36,6 +38,9 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Before any attempt."""
 TURNS = 500
 """A campaign that is not among so many newest attempts at an address has waited longest for its turn."""
+AGAIN = 64
+"""Letters of one target that were put off and are due again, of which those submitted first go first: more than a drain reads at
+a time, few enough to be sorted at each look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +112,54 @@ NAMED_MAY_GO = and_(func.coalesce(L.c.state, "") == State.QUEUED.value, _FREE)
 as long as its statistics say that nothing is queued."""
 _STILL = select(L.c.id).where(L.c.id == bindparam("letter"), _NOT_CALLED_OFF)
 
-_WAITING = (select(*_LETTER_COLUMNS).select_from(_LETTER_FROM)
-            .where(L.c.address_id == bindparam("address_id"), MAY_GO, L.c.target_id.in_(bindparam("targets", expanding=True)))
-            .order_by(L.c.submitted_at, L.c.id).limit(bindparam("most")))
+_NAMED = (select(*_LETTER_COLUMNS).select_from(_LETTER_FROM).where(L.c.id.in_(bindparam("ids", expanding=True)), NAMED_MAY_GO)
+          .order_by(L.c.submitted_at, L.c.id))
 
 
-_WAITING_TARGETS = select(L.c.target_id).where(L.c.address_id == bindparam("address_id"), MAY_GO).distinct()
-_NEXT_WAITING = select(func.min(L.c.not_before)).select_from(L.join(C, C.c.id == L.c.campaign_id)).where(
-    L.c.address_id == bindparam("address_id"), L.c.state == State.QUEUED.value, L.c.not_before > _NOW, C.c.state == "live")
+def _line(address: ColumnElement[int], target: ColumnElement[int]) -> tuple[Select[Any], Select[Any]]:
+    """A target's line at an address, as `ix_letters_waiting` has it, submitted_at and id: what was never put off, in order of
+    submission; and what was put off and is due again, the longest due first. What holds up all of it is not asked here."""
+    x = L.alias("in_line")
+    own = select(x.c.submitted_at, x.c.id).where(
+        x.c.address_id == address, x.c.target_id == target, _queued(x), x.c.carried_by.is_(None), x.c.withdrawn_at.is_(None))
+    # In the first one not_before is always NULL; it is named there since Postgres does not see else that the index has this order.
+    return (own.where(x.c.not_before.is_(None)).order_by(x.c.not_before, x.c.submitted_at, x.c.id),
+            own.where(x.c.not_before <= _NOW).order_by(x.c.not_before))
+
+
+def _queued(x: Any) -> ColumnElement[bool]:
+    return x.c.state == literal_column(f"'{State.QUEUED.value}'")  # type: ignore[no-any-return]  # written out, see docs/decisions/0012
+
+
+@lru_cache(maxsize=FEW)
+def _heads(targets: int) -> Prepared:
+    """The first letters of so many targets' lines at one address, in order of submission."""
+    address, most = bindparam("address_id", type_=A.c.id.type), bindparam("most", type_=A.c.id.type)
+    lines = [_line(address, bindparam(f"target{i}", type_=T.c.id.type)) for i in range(targets)]
+    parts = [part.subquery() for fresh, again in lines for part in (fresh.limit(most), again.limit(AGAIN))]
+    heads = union_all(*map(select, parts)).subquery()
+    return Prepared(select(heads).order_by(heads.c.submitted_at, heads.c.id).limit(most))
+
+
+def _waiting_targets() -> Select[Any]:
+    """Whatever holds up a target's letters holds up all of them, so that one of each sort is asked whether it may go."""
+    firsts = [line.with_only_columns(line.selected_columns.id).limit(1).correlate(TA).scalar_subquery()
+              for line in _line(TA.c.address_id, TA.c.target_id)]
+    found = union_all(*(select(x.label("id")).where(TA.c.address_id == bindparam("address_id")) for x in firsts)).subquery()
+    return select(L.c.target_id).distinct().select_from(found.join(L, L.c.id == found.c.id)).where(MAY_GO)
+
+
+def _next_waiting() -> Select[Any]:
+    x = L.alias("put_off")
+    first = select(func.min(x.c.not_before)).where(
+        x.c.address_id == TA.c.address_id, x.c.target_id == TA.c.target_id, _queued(x), x.c.not_before > _NOW)
+    each = (select(first.correlate(TA).scalar_subquery().label("at"))
+            .select_from(TA.join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id))
+            .where(TA.c.address_id == bindparam("address_id"), C.c.state == "live").subquery())
+    return select(func.min(each.c.at))
+
+
+_WAITING_TARGETS, _NEXT_WAITING = Prepared(_waiting_targets()), _next_waiting()
 _LANE_TARGETS = (
     select(A.c.id.label("address_id"), A.c.channel, A.c.state, A.c.pinned, T.c.id.label("target_id"), T.c.campaign_id, T.c.timezone,
            T.c.hours, TA.c.limits, TA.c.share, T.c.active, LN.c.backoff_until, LN.c.setbacks)
@@ -131,10 +176,21 @@ _STARTED, _STARTED_OF = (select(func.count()).select_from(select(AT.c.id).where(
 
 def waiting(connection: Connection, address_id: int, now: datetime, targets: Sequence[int], most: int, *,
             transport: str = "") -> list[Waiting]:
-    """The next letters of a lane to `targets` (those whose office is open) that `transport` may take, in order of submission."""
-    rows = connection.execute(_WAITING, {"address_id": address_id, "now": now, "targets": list(targets), "most": most,
-                                         "transport": transport})
-    return [_row(r) for r in rows]
+    """The next letters of a lane to `targets` (those whose office is open) that `transport` may take, in order of submission.
+
+    Costs the same however many wait, may not go, or were put off; of those put off that are due again, the `AGAIN` longest due of
+    each target are looked at.
+    """
+    if len(targets) > 1:  # or a target that is paused would stand in front of the others
+        targets = sorted(waiting_targets(connection, address_id, now, transport=transport).intersection(targets))
+    heads: list[tuple[Any, str]] = []
+    for some in (targets[i:i + FEW] for i in range(0, len(targets), FEW)):
+        heads += _heads(len(some)).run(connection, {"address_id": address_id, "now": now, "most": most,
+                                                    **{f"target{i}": target for i, target in enumerate(some)}}).fetchall()
+    if not heads:
+        return []
+    ids = [letter_id for _, letter_id in sorted(heads)[:most]]
+    return [_row(r) for r in connection.execute(_NAMED, {"ids": ids, "now": now, "transport": transport})]
 
 
 def letter(connection: Connection, letter_id: str) -> Waiting | None:
@@ -169,7 +225,8 @@ def called_off(connection: Connection, letter_id: str, now: datetime, transport:
 
 def waiting_targets(connection: Connection, address_id: int, now: datetime, *, transport: str = "") -> set[int]:
     """The targets that have a letter in this lane which could go now by `transport`."""
-    return set(connection.execute(_WAITING_TARGETS, {"address_id": address_id, "now": now, "transport": transport}).scalars())
+    found = _WAITING_TARGETS.run(connection, {"address_id": address_id, "now": now, "transport": transport}).fetchall()
+    return {target for target, in found}
 
 
 def used_on(connection: Connection, day: str) -> int:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, or_, select
+from sqlalchemy import Connection, Row, and_, func, literal, literal_column, select, tuple_, union_all
 
 from outreach.domain.letters import WAITING, Reason, State, Verdict
-from outreach.models import Address, Attempt, Campaign, Letter, Review, Submission, Target, table
+from outreach.models import Address, Attempt, Campaign, Letter, Review, Submission, Target, TargetAddress, table
 
 L, S, C, T, A, AT = table(Letter), table(Submission), table(Campaign), table(Target), table(Address), table(Attempt)
-RV = table(Review)
+RV, TA = table(Review), table(TargetAddress)
+_STANDS = and_(L.c.state == literal_column(f"'{State.QUEUED.value}'"), L.c.carried_by.is_(None))
+"""The condition on a letter that stands in line by itself. Written out, not bound: SQLite takes a partial index only so."""
 
 _PAGES = select(func.max(AT.c.pages)).where(AT.c.letter_id == L.c.id).scalar_subquery()
 _SHOWN = (select(L, T.c.name.label("target"), T.c.timezone, T.c.position, _PAGES.label("pages"))
@@ -33,6 +35,11 @@ def by_id_locked(connection: Connection, letter_id: str) -> Row[Any]:
 def of_submission(connection: Connection, submission_id: str) -> Sequence[Row[Any]]:
     """Whole rows of a submission's letters, by id: the order in which letters are locked."""
     return connection.execute(select(L).where(L.c.submission_id == submission_id).order_by(L.c.id)).all()
+
+
+def lock_of_submissions(connection: Connection, submission_ids: Sequence[str]) -> None:
+    """Nobody else changes the letters of these submissions until this transaction ends."""
+    connection.execute(select(L.c.id).where(L.c.submission_id.in_(submission_ids)).order_by(L.c.id).with_for_update()).all()
 
 
 def place_is_taken(connection: Connection, letter: Row[Any]) -> bool:
@@ -95,24 +102,28 @@ def ended_by_deadline(connection: Connection, campaign_id: int) -> Sequence[Any]
 
 def ahead_of(connection: Connection, letter: Row[Any], most: int) -> int:
     """How many hand-overs of its own campaign stand before this letter in its lane, counted at most up to `most`."""
-    ahead = select(L.c.id).where(
-        L.c.address_id == letter.address_id, L.c.campaign_id == letter.campaign_id, L.c.state == State.QUEUED.value,
-        L.c.carried_by.is_(None),
-        or_(L.c.submitted_at < letter.submitted_at, and_(L.c.submitted_at == letter.submitted_at, L.c.id < letter.id)))
-    return connection.execute(select(func.count()).select_from(ahead.limit(most).subquery())).scalar_one()
+    own = select(TA.c.target_id).join(T, T.c.id == TA.c.target_id).where(
+        TA.c.address_id == letter.address_id, T.c.campaign_id == letter.campaign_id)
+    place = tuple_(literal(letter.submitted_at, L.c.submitted_at.type), literal(letter.id))
+    before = select(L.c.id).where(L.c.address_id == letter.address_id, L.c.target_id.in_(own), _STANDS,
+                                  tuple_(L.c.submitted_at, L.c.id) < place)
+    # Each by itself: of those that were never put off the index knows who comes before whom.
+    parts = [select(func.count().label("n")).select_from(before.where(which).limit(most).subquery())
+             for which in (L.c.not_before.is_(None), L.c.not_before.is_not(None))]
+    return min(most, int(connection.execute(select(func.sum(union_all(*parts).subquery().c.n))).scalar_one()))
 
 
 def of_others(connection: Connection, letter: Row[Any], most: int) -> dict[int, int]:
-    """How many hand-overs each other live campaign has waiting in this letter's lane, of `most` in all."""
-    found = (select(L.c.campaign_id).select_from(L.join(C, C.c.id == L.c.campaign_id)).where(
-        L.c.address_id == letter.address_id, L.c.campaign_id != letter.campaign_id, L.c.state == State.QUEUED.value, C.c.state == "live",
-        L.c.carried_by.is_(None))
-        .limit(most).subquery())
-    rows = connection.execute(select(found.c.campaign_id, func.count()).group_by(found.c.campaign_id))
-    return {campaign: n for campaign, n in rows}
+    """How many hand-overs each other live campaign has waiting in this letter's lane, at each of its targets counted up to `most`."""
+    line = select(L.c.id).where(L.c.address_id == letter.address_id, L.c.target_id == T.c.id, _STANDS).limit(most).correlate(T)
+    there = select(T.c.campaign_id, select(func.count()).select_from(line.subquery()).scalar_subquery().label("n")).select_from(
+        TA.join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id)).where(
+        TA.c.address_id == letter.address_id, T.c.campaign_id != letter.campaign_id, C.c.state == "live").subquery()
+    rows = connection.execute(select(there.c.campaign_id, func.sum(there.c.n)).group_by(there.c.campaign_id))
+    return {campaign: int(n) for campaign, n in rows if n}
 
 
 def queued_at(connection: Connection, address_id: int, most: int) -> int:
     """How many hand-overs wait in a lane, counted at most up to `most`."""
-    queued = select(L.c.id).where(L.c.address_id == address_id, L.c.state == State.QUEUED.value, L.c.carried_by.is_(None))
+    queued = select(L.c.id).where(L.c.address_id == address_id, _STANDS)
     return connection.execute(select(func.count()).select_from(queued.limit(most).subquery())).scalar_one()

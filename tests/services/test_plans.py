@@ -1,18 +1,22 @@
-"""What a claim costs does not grow with what waits, not even before Postgres has counted a table's rows for the first time."""
+"""What a claim, and what is asked before and after it, costs does not grow with what waits, not even before Postgres has counted a
+table's rows for the first time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, Engine, insert, text
 
 from outreach import prepared
-from outreach.db import new_id, unit_of_work
+from outreach.db import new_id, reading, unit_of_work
 from outreach.models import Letter, table
-from tests.services.helpers import Desk
+from outreach.queries import bundles, delivery
+from outreach.services import pauses
+from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 
 MANY = 3000
 
@@ -38,3 +42,114 @@ def test_a_claim_comes_to_its_letters_by_their_ids(desk: Desk, monkeypatch: pyte
     monkeypatch.setattr(prepared, "run", explained)
     assert desk.send() == 4
     assert plans and all("pk_letters" in p and "ix_letters" not in p for p in plans), plans[0]
+
+
+@pytest.fixture(params=["counted", "never counted"])
+def counted(request: pytest.FixtureRequest, database: Engine) -> bool:
+    """Whether the database has counted the rows of its tables."""
+    if database.dialect.name == "postgresql":
+        with unit_of_work() as c:
+            c.execute(text("ALTER TABLE letters SET (autovacuum_enabled = off)"))
+    return bool(request.param == "counted")
+
+
+class Line:
+    """A lane of two offices, one letter for each of them at its very end, and any number for the first in front of these."""
+
+    def __init__(self, desk: Desk, *, counted: bool) -> None:
+        self.desk, self._counted, self._in_front = desk, counted, 0
+        desk.set(confirm="none")
+        desk.campaign(targets=(COMMISSIONER, replace(COUNCIL, email=COMMISSIONER.email)))
+        desk.later(days=1)
+        desk.write(targets=("commissioner",))
+        self.last = desk.letters()[0]
+        desk.write(targets=("council",))
+        self.targets = sorted(x.target_id for x in desk.letters())
+        self.address = self.last.address_id
+
+    def grow(self, to: int, **values: Any) -> None:
+        """So many letters stand in front."""
+        before = self.desk.now - timedelta(days=1)
+        with unit_of_work() as c:
+            c.execute(insert(table(Letter)), [
+                {**self.last._asdict(), "id": new_id(), "fingerprint": f"in front {i}", "submitted_at": before + timedelta(seconds=i),
+                 **values} for i in range(self._in_front, to)])
+            if self._counted:
+                c.execute(text("ANALYZE"))
+        self._in_front = to
+
+    def costs(self) -> dict[str, int]:
+        """What each question about the lane costs now."""
+        now, at = self.desk.now, self.address
+        return {name: _effort(ask) for name, ask in {
+            "waiting": lambda c: delivery.waiting(c, at, now, self.targets[:1], 4),
+            "waiting, several targets": lambda c: delivery.waiting(c, at, now, self.targets, 4),
+            "waiting targets": lambda c: delivery.waiting_targets(c, at, now),
+            "next": lambda c: delivery.next_waiting_at(c, at, now),
+        }.items()}
+
+
+def _effort(ask: Callable[[Connection], object]) -> int:
+    """What a question costs: steps of SQLite's machine, or rows of letters that Postgres has read."""
+    with reading() as c:
+        ask(c)  # whatever is to be compiled is
+        if c.dialect.name == "sqlite":
+            steps = 0
+
+            def step() -> None:
+                nonlocal steps
+                steps += 1
+
+            driver: Any = c.connection.driver_connection
+            driver.set_progress_handler(step, 1)
+            try:
+                ask(c)
+            finally:
+                driver.set_progress_handler(None, 1)
+            return steps
+        read = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'letters'")
+        before = c.execute(read).scalar_one()
+        ask(c)
+        return int(c.execute(read).scalar_one() - before)
+
+
+def _no_dearer(line: Line, **values: Any) -> None:
+    """Ten times as many in front, and nothing costs more than a little."""
+    line.grow(MANY // 10, **values)
+    few = line.costs()
+    line.grow(MANY, **values)
+    many = line.costs()
+    assert {name: n for name, n in many.items() if n > 1.2 * few[name] + 5} == {}, few
+
+
+def test_what_a_drain_asks_costs_the_same_however_many_wait(desk: Desk, counted: bool) -> None:
+    _no_dearer(Line(desk, counted=counted))
+
+
+def test_who_is_first_or_last_in_line_costs_the_same_however_many_wait(desk: Desk, counted: bool) -> None:
+    line = Line(desk, counted=counted)
+    line.grow(MANY // 10)
+    few = [_effort(lambda c, last=last: bundles.lone(c, line.targets[0], line.address, 1, last=last)) for last in (False, True)]  # type: ignore[misc]
+    line.grow(MANY)
+    many = [_effort(lambda c, last=last: bundles.lone(c, line.targets[0], line.address, 1, last=last)) for last in (False, True)]  # type: ignore[misc]
+    assert max(many) <= 1.2 * max(few) + 5
+
+
+def test_what_a_drain_asks_costs_the_same_however_many_are_put_off(desk: Desk, counted: bool) -> None:
+    _no_dearer(Line(desk, counted=counted), not_before=desk.later(days=2))
+
+
+def test_what_a_drain_asks_costs_the_same_however_many_are_due_again(desk: Desk, counted: bool) -> None:
+    _no_dearer(Line(desk, counted=counted), not_before=desk.now)
+
+
+def test_what_a_drain_asks_costs_the_same_however_many_are_paused(desk: Desk, counted: bool) -> None:
+    line = Line(desk, counted=counted)
+    pauses.pause_target("night-bus", "commissioner", now=desk.now)
+    _no_dearer(line)
+
+
+def test_what_a_drain_asks_costs_the_same_however_many_are_late(desk: Desk, counted: bool) -> None:
+    line = Line(desk, counted=counted)
+    desk.later(days=60)
+    _no_dearer(line)
