@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outreach.domain.forecast import DAY, HOUR, WEEK, Lane, Party, Releases, misses, needed
+from outreach.domain.forecast import Lane, Party, Releases, misses, needed
 from outreach.domain.hours import OfficeHours
+from outreach.domain.opening import DAY, HOUR, WEEK
 from outreach.domain.pacing import EPOCH, NEVER, TICK, Rule, next_start, parse_rules, take_turns
 
 MONDAY = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
