@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -155,6 +159,54 @@ def test_any_text_is_read_and_each_excerpt_stands_in_it(text: str) -> None:
 def test_a_megabyte_of_rubbish_is_read_in_bounded_time(rubbish: str) -> None:
     made = read(rubbish)  # pytest's own time-out ends what is not linear
     assert len(made.findings) < LONGEST
+
+
+def letters_of(n: int) -> str:
+    """A number as letters, since names are compared by their letters."""
+    return "".join(chr(97 + n // 26 ** place % 26) for place in range(4))
+
+
+def steps(text: str) -> int:
+    """Lines of the reader that run for a text: how long it takes, whatever else the machine does."""
+    ran = 0
+
+    def count(frame: FrameType, event: str, _arg: object) -> Callable[..., Any] | None:
+        nonlocal ran
+        ran += 1
+        return count if "circular" in frame.f_code.co_filename else None
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        read(text)
+    finally:
+        sys.settrace(before)
+    return ran
+
+
+@pytest.mark.parametrize("made", [
+    lambda n: "Endorsed by\n" * n, lambda n: "Endorsed by: A, B\nC\n" * n, lambda n: "Endorsed by\n\n" * n,
+    lambda n: "".join(f"Roe{letters_of(k)} Person: q{k}@o{k}.example\n" for k in range(n)),
+    lambda n: "1/13 " * 5 * n, lambda n: "1 May " * 5 * n, lambda n: "I am calling\n" * n, lambda n: "Call script\n\n" * n,
+    lambda n: "Dear Minister of the office with the long name and the address that is a.long.one@office.example,\n" * n,
+    lambda n: "Jane Roe\n" * n + "x@y.example", lambda n: "416-555-0133 a@b.example " * n, lambda n: "<p>a<a href='x@y.example'>b</a>" * n,
+    lambda n: "From: a\nTo: b\n" * n, lambda n: "Subject: x\n" * n, lambda n: "https://x.example/ [name] ___ " * n],
+    ids=lambda m: repr(m(1)[:24]))
+def test_twice_the_text_takes_about_twice_the_steps(made: Callable[[int], str]) -> None:
+    small, large = steps(made(600)), steps(made(1200))
+    assert large < 2.6 * small
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join))
+def test_whatever_is_repeated_is_read_in_steps_of_its_length(piece: str) -> None:
+    times = 400 // len(piece) + 20
+    assert steps(piece * 2 * times) < 2.6 * steps(piece * times) + 2000
+
+
+def test_a_name_is_endorsed_once_and_a_list_ends_where_another_begins() -> None:
+    assert read("Endorsed by:\nRiders\nNurses, Teachers\nSupported by\nRiders\nStudents\n\nNobody").content["endorsers"] == [
+        "Riders", "Nurses", "Teachers", "Students"]
 
 
 def test_a_title_becomes_an_address() -> None:

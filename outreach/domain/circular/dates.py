@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from outreach.domain.circular.lines import Line
 
+MOST = 50
+"""Dates that one line may have."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = r"(?P<weekday>mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s{1,2}"
@@ -66,14 +69,20 @@ def days_in(lines: list[Line], today: datetime, zone: str, letters: Set[int]) ->
         if len(line.text) < 4 or not re.search(r"\d|day|night|morrow|first|second|third|(?:th|TH)\b", line.text):
             continue
         taken: list[tuple[int, int]] = []
-        for form in _FORMS:
-            for m in form.finditer(line.text):
-                if not any(a < m.end() and m.start() < b for a, b in taken) and not _only_words(m):
-                    taken.append(m.span())
-                    day = _day(lines, at, m, local, zone)
-                    yield replace(day, inside=True) if at in letters else day
+        for m in islice(_written(line.text, taken), MOST):
+            day = _day(lines, at, m, local, zone)
+            yield replace(day, inside=True) if at in letters else day
         if not taken and at not in letters and not line.header and (m2 := _SOON.search(line.text)):
             yield _soon(lines, at, m2, local, zone)
+
+
+def _written(text: str, taken: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    """Dates in a line, each form after the other; where they stand goes into `taken`, so that no word is read twice."""
+    for form in _FORMS:
+        for m in form.finditer(text):
+            if not any(a < m.end() and m.start() < b for a, b in taken) and not _only_words(m):
+                taken.append(m.span())
+                yield m
 
 
 def deadline_of(days: list[Day], now: datetime) -> Day | None:

@@ -10,7 +10,7 @@ from itertools import islice
 
 from outreach.domain.circular.found import EXCERPT, LONGEST
 
-_LONGEST_LINE, _MOST_LINES = 8_000, 20_000
+_LONGEST_LINE, _MOST_LINES, _LONGEST_LINK = 8_000, 20_000, 500
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})((?:\s[^<>]{0,2000})?)/?>|<!--[^>]{0,2000}>")
 _HTML = re.compile(r"<(?:/?(?:p|div|br|td|tr|li|ul|html|body|span|strong|table)\b[^<>]{0,300}|a\s[^<>]{0,1000}href[^<>]{0,1000})>", re.I)
 _BREAKS = frozenset("p div br tr li ul ol h1 h2 h3 h4 h5 h6 table blockquote hr pre dt dd section article".split())
@@ -107,7 +107,7 @@ def _of_html(text: str) -> Iterator[Line]:
             hidden = "" if closing else name
         if tag and name == "a":
             found = None if closing else _HREF.search(tag[3])
-            if closing and link and link not in "".join(parts[-2:]):
+            if closing and link and link not in "".join(p[-_LONGEST_LINK:] for p in parts[-2:]):
                 parts.append(f" {link} ")
             link = found[2] if found else ""
         if name in ("td", "th") and closing and parts:

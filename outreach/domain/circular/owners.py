@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from outreach.domain.circular.found import ReadNumber
 from outreach.domain.circular.lines import Line, blocks
 from outreach.domain.circular.places import Place, places_in
 
+_ALIKE = 200
+"""Owners with which a new name is compared word by word: as many as a draft has targets."""
+_NEAR = 600
+"""Characters before an address that can say whose it is; a paragraph without line breaks has thousands, and many addresses."""
 _COPY = re.compile(r"\b(?:b?cc|copy|copies|let us know|keep us|forward (?:it|them|us|a copy)|so (?:that )?we can (?:track|count|keep)|"
                    r"send us)\b", re.I)
 _OURS = re.compile(r"\b(?:questions?|more info(?:rmation)?|(?:for|need) (?:any )?(?:info|information|details)|"
@@ -24,7 +29,7 @@ _LABEL = re.compile(r"\b(?:direct|main|general|toll[- ]free|office|by|or|and|via
 _ASK = re.compile(r"(?:^|[,.;:!]\s|\band\s|\bor\s|\bplease\s|\bto\s)(?:also\s)?"
                   r"(?:fax|call|phone|e-?mail|write(?: to)?|contact|tell|telephone|"
                   r"send (?:it|them|this|letters?|a fax|faxes|an? e-?mail|e-?mails|your \w+) to)\s+(.{2,100}?)\s*,?\s*"
-                  r"(?:\(?\b(?:at|on|by|via|using)\b.{0,25})?[\s:(<-]*$", re.I)
+                  r"(?:\(?\b(?:at|on|by|via|using)\b.{0,25})?[\s:(<-]{0,20}$", re.I)
 _SUB_OFFICE = re.compile(r"^(?:the )?(?:constituency|riding|parliament\w*|hill|local|main|regional|district|head|city hall|legislat\w+|"
                          r"[a-z]+(?: [a-z]+)?) offices?$", re.I)
 _PERSON = re.compile(r"\b(?:hon|mp|mpp|mla|mna|senator|councillor|cllr|minister|mayor|premier|dr|ms|mr|mrs|judge|officer)\b", re.I)
@@ -134,14 +139,14 @@ def _role(lines: list[Line], first: int, at: int, place: Place, bounds: Bounds) 
         return "letter"
     if at > bounds.parting:
         return "ours"
-    sentences = _sentences(line.text[:place.start])
+    sentences = _sentences(line.text[max(0, place.start - _NEAR):place.start])
     sentence = sentences[-1] if len(sentences) < 2 or not sentences[-2].endswith("?") else " ".join(sentences[-2:])
     behind = re.split(r"[.;,]", line.text[place.end:place.end + 60], maxsplit=1)[0]
     words = _LABEL.sub("", sentence).strip(" :,-–(<|/&")
     if len(words) < 3 and at > first:  # a bare address: the line above, or the block's first, says whose it is
-        sentence = f"{lines[first].text if not places_free(lines[at - 1]) else lines[at - 1].text} {sentence}"
+        sentence = f"{(lines[at - 1] if places_free(lines[at - 1]) else lines[first]).text[-_NEAR:]} {sentence}"
     elif len(words) < 3 and at >= 2 and lines[at - 2].text.endswith(":"):
-        sentence = f"{lines[at - 2].text} {sentence}"
+        sentence = f"{lines[at - 2].text[-_NEAR:]} {sentence}"
     if _NOT.search(sentence):
         return "avoid"
     if place.kind == "email" and (_COPY.search(sentence) or re.search(r"\bcc us\b", behind, re.I)):
@@ -153,7 +158,7 @@ def _role(lines: list[Line], first: int, at: int, place: Place, bounds: Bounds) 
 
 def places_free(line: Line) -> bool:
     """Whether a line has words beside addresses and their labels."""
-    return len(re.sub(r"[^A-Za-z]", "", _LABEL.sub("", line.text))) > 3 and not re.search(r"@|\d{3}", line.text)
+    return not re.search(r"@|\d{3}", line.text) and len(re.sub(r"[^A-Za-z]", "", _LABEL.sub("", line.text[:_NEAR]))) > 3
 
 
 def _sentences(text: str) -> list[str]:
@@ -191,7 +196,8 @@ def _above(lines: list[Line], first: int, at: int) -> Owner | None:
             if run:
                 break
             continue
-        run.insert(0, lines[n].text.rstrip(":"))
+        run.append(lines[n].text.rstrip(":"))
+    run.reverse()
     names = [n for n, text in enumerate(run) if _is_name(text)]
     if names:
         owner = _owner(run[names[0]])
@@ -248,7 +254,8 @@ def _same(owners: dict[str, Owner], named: Owner, current: Owner | None) -> Owne
     if current is not None and _PERSON.search(f"{current.name} {current.role}") and _SUB_OFFICE.match(named.name):
         return current
     name = re.sub(r"[^a-z]+", " ", named.name.lower()).strip()
-    for known, owner in owners.items():
+    known_as = [(name, owners[name])] if name in owners else islice(owners.items(), _ALIKE)
+    for known, owner in known_as:
         if known == name or (min(len(known), len(name)) > 8 and (known in name or name in known)):
             owner.role, owner.organization = owner.role or named.role, owner.organization or named.organization
             owner.postal = owner.postal or named.postal

@@ -24,22 +24,30 @@ _SMALL = frozenset("a an and as at by for from in into of on or the to with".spl
 
 
 def endorsers_in(lines: list[Line]) -> list[tuple[int, str]]:
-    """Who endorses, each with its line: behind "Endorsed by:", or the list under it."""
-    found: list[tuple[int, str]] = []
-    for at, line in enumerate(lines):
-        m = _ENDORSED.match(line.text)
-        if m is None or line.header:
+    """Who endorses, each with its line: behind "Endorsed by:", or the list under it. A list ends where the next one begins."""
+    found: dict[str, int] = {}
+    at = 0
+    while at < len(lines):
+        m = None if lines[at].header else _ENDORSED.match(lines[at].text)
+        if m is None:
+            at += 1
             continue
-        if rest := (m[1] or m[2] or "").strip():
-            found += [(at, name) for name in _split(rest)]
-        n = at + 1
-        while not rest and n < len(lines) and not lines[n].text and n < at + 2:
-            n += 1
-        while n < len(lines) and lines[n].text and len(lines[n].text) < 300 and not re.search(r"@|https?:|:$", lines[n].text):
-            found += [(n, name) for name in ([lines[n].text.strip(" .,;")] if lines[n].item else _split(lines[n].text))]
-            n += 1
-    once = dict.fromkeys(name for _, name in found)
-    return [next(f for f in found if f[1] == name) for name in list(once)[:200]]
+        rest = (m[1] or m[2] or "").strip()
+        for name in _split(rest):
+            found.setdefault(name, at)
+        at += 1
+        if not rest and at < len(lines) and not lines[at].text:
+            at += 1
+        while at < len(lines) and _listed(lines[at].text):
+            for name in [lines[at].text.strip(" .,;")] if lines[at].item else _split(lines[at].text):
+                found.setdefault(name, at)
+            at += 1
+    return [(at, name) for name, at in list(found.items())[:200]]
+
+
+def _listed(text: str) -> bool:
+    """Whether a line under such a heading can be one of its list."""
+    return 0 < len(text) < 300 and not re.search(r"@|https?:|:$", text) and not _ENDORSED.match(text)
 
 
 def _split(text: str) -> list[str]:
