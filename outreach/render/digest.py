@@ -17,10 +17,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from outreach.render.clean import clean_line, direction_of
 from outreach.render.files import template_dir
 from outreach.render.mail import MailText
+from outreach.render.spreadsheet import inert
 
 SHOWN = 200
 """Letters that the mail itself shows; the CSV has all."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,8 @@ def as_csv(lines: Sequence[Line]) -> bytes:
     rows = csv.writer(out)
     rows.writerow(("time", "name", "target", "channel", "state", "letter", "file"))
     for x in lines:
-        rows.writerow([_inert(v) for v in (x.at, x.name, x.target, x.channel, x.state, x.letter, x.file)])
+        rows.writerow([inert(v) for v in (x.at, x.name, x.target, x.channel, x.state, x.letter, x.file)])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
-
-
-def _inert(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 @lru_cache(maxsize=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from io import StringIO
@@ -11,13 +12,16 @@ from typing import Any
 
 BOM = "\ufeff"
 """Without it spreadsheets take UTF-8 for something else."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_CELL = r"(?:\A|(?<=[;\t\r\n]))"
+"""Where a cell may begin: spreadsheets of half the world part cells at semicolons, and then quotes around a comma are none to them."""
+_SIGN = r"(?=\A[\r\n]|(?:[^\S\t\r\n]|[\"\u200b\ufeff])*[=+\-@＝＋－＠\t])"
 """What a spreadsheet may read as the beginning of a formula (OWASP, CSV injection); the wide forms count where they are typed."""
+_FORMULA = re.compile(_CELL + _SIGN)
 
 
 def inert(value: str) -> str:
-    """A cell's text that no spreadsheet takes for a formula: an apostrophe before it makes it text."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    """A cell's text that no spreadsheet takes for a formula, whatever it parts cells at: an apostrophe before it makes it text."""
+    return _FORMULA.sub("'", value)
 
 
 def csv_rows(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

@@ -10,6 +10,8 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
@@ -92,13 +94,30 @@ def test_the_manual_names_every_column() -> None:
         assert tuple(named) == exports.columns_of(kind, personal=True)
 
 
-@pytest.mark.parametrize("typed", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1", "＠x"])
-def test_no_cell_is_a_formula(typed: str) -> None:
-    assert inert(typed) == f"'{typed}"
+@pytest.mark.parametrize(("typed", "kept"), [
+    ("=1", "'=1"), ("+1", "'+1"), ("-1", "'-1"), ("@x", "'@x"), ("＝1", "'＝1"), ("＠x", "'＠x"), ("\t=1", "'\t'=1"), ("\r=1", "'\r'=1"),
+    ("\n=1", "'\n'=1"), (" =1", "' =1"), ('"=1', "'\"=1"), ("Jane;=cmd|' /C calc'!A0", "Jane;'=cmd|' /C calc'!A0"),
+    ('Jane; "=1', "Jane;' \"=1"), ("Dear Sir\n=HYPERLINK(1)", "Dear Sir\n'=HYPERLINK(1)"), ("a; b\n\nc = d - e", "a; b\n\nc = d - e")])
+def test_no_cell_is_a_formula(typed: str, kept: str) -> None:
+    assert inert(typed) == kept
     cell = next(csv.reader(io.StringIO(csv_rows(["a"], [{"a": typed}]), newline="")))[0]
-    assert cell == f"'{typed}"
+    assert cell == kept
+
+
+TYPED = st.text(st.sampled_from("=+-@＝＋－＠;,\t\r\n\"' a\u00a0\ufeff"), max_size=12)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.tuples(TYPED, TYPED, TYPED), min_size=1, max_size=3))
+def test_whatever_a_spreadsheet_parts_cells_at_none_begins_as_a_formula(rows: list[tuple[str, str, str]]) -> None:
+    made = csv_rows(["a", "b", "c"], [dict(zip("abc", row, strict=True)) for row in rows])
+    for separator in ",;\t":
+        for cells in csv.reader(io.StringIO(made, newline=""), delimiter=separator):
+            for cell in cells:
+                assert not cell.startswith("\t")
+                assert not cell.strip(' \u00a0\ufeff"').startswith(tuple("=+-@＝＋－＠")), (separator, cell)
 
 
 def test_a_cell_may_hold_what_separates_cells() -> None:
-    typed = 'a,"b"\r\n=c'
+    typed = 'a,"b"\r\nc;d'
     assert next(csv.reader(io.StringIO(csv_rows(["a", "b"], [{"a": typed, "b": -5}]), newline=""))) == [typed, "-5"]
