@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from outreach.domain.letters import Reason
 from outreach.errors import TransportDown
 from outreach.transports.base import NotStarted, Refused, Unknown, short
+from outreach.transports.timed import Limit, TimedBackend
 
 CONNECT_SECONDS = 15.0
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells whole URLs, which hold numbers
+WHOLE = 2
+"""A request takes at most so many times its time-out, from the connection to the answer's last byte; leases count on it."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)
 
 
@@ -21,11 +27,37 @@ def is_loopback(url: str) -> bool:
     return (urlsplit(url).hostname or "") in ("127.0.0.1", "::1", "localhost")
 
 
-def kept_client(base_url: str, timeout: float, headers: dict[str, str] | None = None) -> httpx.Client:
-    """One kept connection; `timeout` in seconds for each read and write, at most 15 s to connect. Follows no redirects."""
-    return httpx.Client(base_url=base_url, headers=headers, timeout=httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout)),
-                        limits=httpx.Limits(max_connections=1, keepalive_expiry=4), follow_redirects=False,
-                        trust_env=not is_loopback(base_url))
+def kept_client(url: str, timeout: float, headers: dict[str, str] | None = None, *, whole_urls: bool = False) -> httpx.Client:
+    """One kept connection to the server of `url`, to which requests are relative unless they name `whole_urls`.
+
+    `timeout` in seconds for each read and write, at most 15 s to connect, `WHOLE` times `timeout` for all of a request. Follows no
+    redirects.
+    """
+    limit = Limit(WHOLE * timeout)
+    each = httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout))
+    return httpx.Client(base_url="" if whole_urls else url, headers=headers, timeout=each,
+                        transport=_Transport(limit, _proxy(url)), event_hooks={"request": [lambda _request: limit.begin()]},
+                        follow_redirects=False, trust_env=not is_loopback(url))
+
+
+class _Transport(httpx.HTTPTransport):
+    """httpx's own, over connections that keep within `limit`; the contract's tests hold that this takes."""
+
+    def __init__(self, limit: Limit, proxy: str | None) -> None:
+        super().__init__(limits=httpx.Limits(max_connections=1, keepalive_expiry=4), proxy=proxy)
+        self._pool._network_backend = TimedBackend(limit)  # httpx has no place to name it
+
+
+def _proxy(url: str) -> str | None:
+    """The environment's proxy for a server, as httpx would choose it if it were not given its connections."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if is_loopback(url) or proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def failure(error: httpx.HTTPError | httpx.InvalidURL) -> NotStarted | Unknown:

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-HANG, CLOSE = "hang", "close"
+HANG, CLOSE, DRIBBLE, TRICKLE = "hang", "close", "dribble", "trickle"
+"""How an answer goes wrong; the last two send it byte by byte and never end: its first line or headers, or (HTTP) its body."""
+DROP = 0.1
+"""Seconds between two bytes of such an answer."""
 EXTENSIONS = ("PIPELINING", "SIZE 10240000", "8BITMIME", "SMTPUTF8", "DSN")
 
 
@@ -22,6 +25,15 @@ def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
+
+
+def drip(server: Any, out: Any, head: bytes) -> None:
+    """Write `head` and then letters without end, each in time for whoever waits for the next byte only."""
+    for i in range(200):
+        out.write(head[i:i + 1] or b"x")
+        out.flush()
+        if server.over.wait(DROP):
+            return
 
 
 @contextmanager
@@ -45,7 +57,7 @@ class Taken:
 
 
 class SmtpServer(socketserver.ThreadingTCPServer):
-    """`faults` maps a stage to what happens there, once: a reply, "hang" or "close". Stages: greeting, ehlo, auth, mail, rcpt1,
+    """`faults` maps a stage to what happens there, once: a reply, "hang", "close" or "dribble". Stages: greeting, ehlo, auth, mail, rcpt1,
     rcpt2, data, body (after its first line), dot, rset. A stage written "mail*" goes wrong each time."""
 
     allow_reuse_address = daemon_threads = True
@@ -85,6 +97,9 @@ class _Smtp(socketserver.StreamRequestHandler):
             self.server.over.wait(20)
             raise _Stop
         if fault == CLOSE:
+            raise _Stop
+        if fault == DRIBBLE:
+            drip(self.server, self.wfile, line[:3].encode() + b"-")
             raise _Stop
         self.wfile.write(f"{fault or line}\r\n".encode())
         if fault and fault.startswith("421"):
@@ -164,7 +179,7 @@ class _Smtp(socketserver.StreamRequestHandler):
                 self.server.fault("body")
                 raise _Stop
         taken = Taken(self.sender, list(self.rcpts), b"".join(lines))
-        if self.server.faults.get("dot", "250").startswith(("250", HANG, CLOSE, "rubbish", "999")):
+        if self.server.faults.get("dot", "250").startswith(("250", HANG, CLOSE, DRIBBLE, "rubbish", "999")):
             self.server.mails.append(taken)
         self.server.encrypted.append(isinstance(self.connection, ssl.SSLSocket))
         self.say("dot", f"250 2.0.0 Ok: queued as 4ZQ{len(self.server.mails)}")
@@ -189,7 +204,8 @@ class Answer:
 
 
 class HttpServer(ThreadingHTTPServer):
-    """Answers with what `answer` gives for a request: an Answer, "hang" or "close". `faults` come first, once each."""
+    """Answers with what `answer` gives for a request: an Answer, "hang", "close", "dribble" or "trickle". `faults` come first, once
+    each."""
 
     daemon_threads = True
 
@@ -224,6 +240,10 @@ class _Http(BaseHTTPRequestHandler):
         if isinstance(answer, str):
             if answer == HANG:
                 self.server.over.wait(20)
+            elif answer in (DRIBBLE, TRICKLE):
+                rest = b"X-Slow: " if answer == DRIBBLE else b'Content-Length: 9999\r\n\r\n{"x": "'
+                self.wfile.write(b"HTTP/1.1 201 Created\r\n" + rest)
+                drip(self.server, self.wfile, b"")
             self.close_connection = True
             return
         data = answer.body if isinstance(answer.body, bytes) else b"" if answer.body is None else json.dumps(answer.body).encode()

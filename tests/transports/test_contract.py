@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,12 +20,15 @@ from outreach.transports.email.smtp_server import SmtpServer as Server
 from outreach.transports.fax.telnyx import TelnyxFaxTransport
 from outreach.transports.fax.twilio import TwilioFaxTransport
 from tests.transports.letters import fax, mail
-from tests.transports.servers import CLOSE, HANG, Answer, HttpServer, SmtpServer, free_port, running
+from tests.transports.servers import CLOSE, DRIBBLE, HANG, TRICKLE, Answer, HttpServer, SmtpServer, free_port, running
 
 SHORT = 1.0
 HTTP_FAULTS: dict[str, Answer | str] = {
     "closes after the body": CLOSE,
     "hangs after the body": HANG,
+    "answers drop by drop": DRIBBLE,
+    "answers at once and its text drop by drop": TRICKLE,
+    "answers without end": Answer(200, b"x" * 9_000_000),
     "server error": Answer(500, {"message": "internal"}),
     "bad gateway": Answer(502, b"<html>bad gateway"),
     "request time-out": Answer(408),
@@ -38,6 +42,9 @@ HTTP_FAULTS: dict[str, Answer | str] = {
 SMTP_FAULTS = {
     "closes after the body": {"dot": CLOSE},
     "hangs after the body": {"dot": HANG},
+    "answers drop by drop": {"dot": DRIBBLE},
+    "answers at once and its text drop by drop": {"dot": DRIBBLE},
+    "answers without end": {"dot": "250-more\r\n" * 9_000},
     "server error": {"dot": "451 4.3.0 internal"},
     "bad gateway": {"dot": "452 4.3.1 disk full"},
     "request time-out": {"mail*": HANG},
@@ -144,6 +151,16 @@ def test_a_body_without_a_clear_answer_is_unknown_and_never_sent_again(rig: Rig,
     assert rig.tries() == 1
 
 
+@pytest.mark.parametrize("fault", ["answers drop by drop", "answers at once and its text drop by drop", "answers without end"])
+def test_an_answer_that_does_not_end_holds_nobody_up(rig: Rig, fault: str) -> None:
+    """A time-out for each read is none for the whole: each byte comes in time."""
+    began = time.monotonic()
+    outcome = hand_over(rig, fault)
+    assert isinstance(outcome, Unknown), outcome
+    assert time.monotonic() - began < 2 * SHORT + 2
+    assert rig.tries() == 1
+
+
 def test_a_servers_own_error_is_never_final(rig: Rig) -> None:
     for fault in ("server error", "bad gateway"):
         outcome = hand_over(rig, fault)
@@ -159,9 +176,12 @@ def test_a_time_out_or_redirect_is_not_success(rig: Rig) -> None:
 
 def test_later_is_later(rig: Rig) -> None:
     outcome = hand_over(rig, "later")
-    assert isinstance(outcome, Refused)
-    assert (outcome.reason, outcome.permanent) == (Reason.RATE_LIMITED, False)
-    assert outcome.retry_after == (None if rig.name == "smtp" else timedelta(minutes=2))
+    if rig.name == "smtp":  # a mail server says so of one recipient
+        assert isinstance(outcome, Refused)
+        assert (outcome.reason, outcome.permanent, outcome.retry_after) == (Reason.RATE_LIMITED, False, None)
+    else:  # a provider's API of our account, whomever the letter is for
+        assert isinstance(outcome, NotStarted)
+        assert (outcome.down, outcome.auth, outcome.limited, outcome.retry_after) == (True, False, True, timedelta(minutes=2))
 
 
 @pytest.mark.parametrize("fault", ["credentials refused", "forbidden"])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import email
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email import policy
@@ -14,7 +17,7 @@ import pytest
 
 from outreach.domain.letters import Reason, Verdict
 from outreach.errors import OutreachError, TransportDown
-from outreach.transports.base import Accepted, NotStarted, Refused
+from outreach.transports.base import Accepted, NotStarted, Refused, Unknown
 from outreach.transports.fax.telnyx import TelnyxFaxTransport
 from outreach.transports.fax.twilio import TwilioFaxTransport
 from tests.transports.letters import ATTEMPT, fax
@@ -87,6 +90,29 @@ def test_telnyx_gets_the_pdf_itself_and_our_id(server: HttpServer) -> None:
     assert sent == {"connection_id": "conn-1", "to": "+14165550133", "from": "+14165550100", "quality": "high",
                     "client_state": STATE,
                     "webhook_url": fax().callback_url}
+
+
+def test_a_provider_that_reads_drop_by_drop_holds_nobody_up() -> None:
+    """The pages may have arrived, who knows: they are not sent again by themselves."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        over = threading.Event()
+
+        def sip() -> None:
+            there, _ = listening.accept()
+            with there:
+                while not over.wait(0.05):
+                    there.recv(20_000)
+
+        reader = threading.Thread(target=sip)
+        reader.start()
+        began = time.monotonic()
+        with TelnyxFaxTransport("KEY", f"http://127.0.0.1:{listening.getsockname()[1]}", "conn-1", 0.5).connect() as session:
+            outcome = session.hand_over(fax(pdf=lambda: b"%PDF-1.7" * 3_000_000))
+        took = time.monotonic() - began
+        over.set()
+        reader.join()
+    assert isinstance(outcome, Unknown) and took < 2
 
 
 def test_telnyxs_bad_number_is_named(server: HttpServer) -> None:

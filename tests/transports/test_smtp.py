@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -25,7 +26,7 @@ from outreach.transports.email.smtp import SmtpTransport
 from outreach.transports.email.smtp_server import SmtpServer as Server
 from outreach.transports.email.status import enhanced_code, meaning
 from tests.transports.letters import ATTEMPT, mail
-from tests.transports.servers import CLOSE, EXTENSIONS, HANG, SmtpServer, running
+from tests.transports.servers import CLOSE, DRIBBLE, EXTENSIONS, HANG, SmtpServer, running
 
 SHORT = 1.0
 KEY = b"a key of thirty-two random bytes"
@@ -348,3 +349,20 @@ def test_a_refusal_has_a_name(code: int, text: str, stage: str, reason: Reason, 
 def test_an_enhanced_code_is_not_read_out_of_an_ip_address() -> None:
     assert enhanced_code("550 5.7.1 [203.0.113.5]") == "5.7.1"
     assert enhanced_code("host 5.1.2.3 said no") is None
+
+
+@pytest.mark.parametrize("stage", ["greeting", "ehlo", "auth", "mail", "rcpt1", "rcpt2", "data", "quit"])
+def test_a_server_that_answers_drop_by_drop_holds_nobody_up(server: SmtpServer, stage: str) -> None:
+    """Each byte comes in time, wherever it is that the server has become so slow; nothing of the mail has left by then."""
+    server.login = base64.b64encode(b"\0jane\0secret").decode()
+    server.faults[stage] = DRIBBLE
+    began = time.monotonic()
+    try:
+        with transport(server, server.url.replace("//", "//jane:secret@")).connect() as session:
+            outcome: object = session.hand_over(mail())
+    except TransportDown as e:
+        assert stage in ("greeting", "ehlo", "auth") and not e.auth
+    else:
+        assert isinstance(outcome, Accepted if stage == "quit" else NotStarted), outcome
+    assert time.monotonic() - began < 5
+    assert len(server.mails) == (stage == "quit")

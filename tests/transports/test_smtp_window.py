@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -246,6 +247,25 @@ def test_how_much_went_out_is_known_when_the_rest_cannot() -> None:
         while got < sent:
             got += len(there.recv(1 << 20))
         assert got == sent
+
+
+def test_a_server_that_reads_drop_by_drop_holds_nobody_up() -> None:
+    with pair() as (wire, there):
+        over = threading.Event()
+
+        def sip() -> None:
+            while not over.wait(0.02):
+                there.recv(20_000)
+
+        reader = threading.Thread(target=sip)
+        reader.start()
+        began = time.monotonic()
+        wire.within(began + 0.5)
+        sent, error = wire.send(b"x" * 50_000_000)
+        took = time.monotonic() - began
+        over.set()
+        reader.join()
+        assert isinstance(error, TimeoutError) and sent and took < 1.5
 
 
 def test_answers_that_come_together_or_in_crumbs_are_told_apart() -> None:

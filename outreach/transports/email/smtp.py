@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, TypeAlias
@@ -19,7 +20,7 @@ from outreach.transports.base import Accepted, NotStarted, Outcome, OutgoingMail
 from outreach.transports.email.bounces import envelope_id
 from outreach.transports.email.envelope import DATA, envelope_lines, refusal
 from outreach.transports.email.message import build, needs_smtputf8
-from outreach.transports.email.smtp_server import SmtpServer, abandon, helo_name, said
+from outreach.transports.email.smtp_server import CONNECT_SECONDS, SmtpServer, abandon, helo_name, said
 from outreach.transports.email.status import Stage
 from outreach.transports.email.window import Turn, Window
 from outreach.transports.email.wire import Wire
@@ -27,6 +28,8 @@ from outreach.transports.email.wire import Wire
 Check: TypeAlias = Callable[[OutgoingMail], NotStarted | None]
 
 _QUIT_SECONDS = 2.0
+_COMMANDS = 5
+"""Time-outs that one hand-over may use up, beside the seconds for a new connection: it is over then, and leases count on it."""
 _QUEUED_AS = re.compile(r"(?:queued(?: mail for delivery)?(?: as)?[: ]+|\bid[=: ]+)<?([A-Z0-9][A-Z0-9._-]{3,99})", re.IGNORECASE)
 
 
@@ -44,7 +47,7 @@ def _always(_mail: OutgoingMail) -> None:
 
 
 class SmtpTransport:
-    """Hands mails to one mail server. Time-outs: 15 s to connect, `smtp_timeout` for each command."""
+    """Hands mails to one mail server. Time-outs: 15 s to connect, `smtp_timeout` for each command, five times that for all of a mail."""
 
     name: ClassVar[str] = "smtp"
     channel: ClassVar[Channel] = Channel.EMAIL
@@ -110,13 +113,15 @@ class SmtpSession:
     def close(self) -> None:
         """Says goodbye where that is quick; never raises."""
         wire, self._wire = self._wire, None
-        if wire is None or wire.smtp.sock is None:
+        if wire is None:
             return
         try:
-            wire.smtp.sock.settimeout(_QUIT_SECONDS)
-            wire.smtp.quit()
-        except (OSError, smtplib.SMTPException):
-            abandon(wire.smtp)
+            wire.within(time.monotonic() + _QUIT_SECONDS)
+            wire.write(b"QUIT\r\n")
+            wire.reply()
+        except OSError:
+            pass
+        abandon(wire.smtp)
 
     def _drop(self) -> None:
         wire, self._wire = self._wire, None
@@ -124,6 +129,7 @@ class SmtpSession:
 
     def _carry(self, turn: Turn, window: Window, check: Check) -> Outcome:
         """One mail, on a new connection if the kept one had ended by itself: idle, or after the server's limit of mails."""
+        began = time.monotonic()
         while True:
             if not turn.asked and (stop := check(turn.mail)):
                 return stop
@@ -131,6 +137,7 @@ class SmtpSession:
                 if self._wire is None:
                     self._wire, self._carried = Wire(self._connect()), 0
                 wire = self._wire
+                wire.within(began + _COMMANDS * wire.patience + CONNECT_SECONDS)
                 self._write(turn, wire)
             except TransportDown as e:
                 return NotStarted(short(e), auth=e.auth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -12,8 +13,10 @@ from outreach.errors import TransportDown
 from outreach.settings import Settings, SettingsInvalid
 from outreach.transports.base import short
 from outreach.transports.email.message import ascii_address
+from outreach.transports.email.wire import Wire
 
 CONNECT_SECONDS = 15.0
+"""For the connection, and for each answer until the first mail; twice that for all of them."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -62,11 +65,12 @@ class SmtpServer:
 
     def _open(self) -> smtplib.SMTP:
         limit = min(CONNECT_SECONDS, self.timeout)
-        smtp: smtplib.SMTP
+        smtp: _Punctual
         if self.tls == "wrapped":
-            smtp = smtplib.SMTP_SSL(local_hostname=self.helo, timeout=limit, context=ssl.create_default_context())
+            smtp = _PunctualTls(local_hostname=self.helo, timeout=limit, context=ssl.create_default_context())
         else:
-            smtp = smtplib.SMTP(local_hostname=self.helo, timeout=limit)
+            smtp = _Punctual(local_hostname=self.helo, timeout=limit)
+        smtp.talk_seconds = 2 * limit
         smtp._host = self.host  # type: ignore[attr-defined]  # what smtplib checks the certificate against
         try:
             code, text = smtp.connect(self.host, self.port)
@@ -99,6 +103,32 @@ class SmtpServer:
         if not isinstance(smtp.sock, ssl.SSLSocket) and self.host not in _LOOPBACK:
             raise smtplib.SMTPException("the server offers no encryption, and the password is not sent without it")
         smtp.login(self.user, self.password)
+
+
+class _Punctual(smtplib.SMTP):
+    """smtplib waits anew for each byte of an answer; here an answer has one time-out, and `talk_seconds` after the connection was
+    made all that is said until then is over."""
+
+    talk_seconds = 2 * CONNECT_SECONDS
+    _talk: Wire | None = None
+    _of: socket.socket | None = None
+    _end: float | None = None
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As smtplib's. Raises SMTPServerDisconnected."""
+        try:
+            if self._talk is None or self._of is not self.sock:  # after STARTTLS: what was said in the open counts no more
+                self._talk, self._of = Wire(self), self.sock
+                self._end = self._end or time.monotonic() + self.talk_seconds
+                self._talk.within(self._end)
+            return self._talk.reply()
+        except OSError as e:
+            self.close()
+            raise smtplib.SMTPServerDisconnected(short(e)) from e
+
+
+class _PunctualTls(_Punctual, smtplib.SMTP_SSL):
+    """The same with TLS from the first byte."""
 
 
 def helo_name(settings: Settings) -> str:

@@ -13,12 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from twilio.http.http_client import TwilioHttpClient
+import httpx
+from twilio.http import HttpClient
+from twilio.http.response import Response
 from twilio.rest import Client
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ProxyError
-from urllib3.exceptions import SSLError as TlsError
 
 from outreach.domain.letters import Channel, Reason
 from outreach.errors import TransportDown
@@ -26,7 +24,6 @@ from outreach.settings import Settings, SettingsInvalid
 from outreach.transports.base import (
     Accepted,
     FoundFax,
-    NotStarted,
     Outcome,
     OutgoingFax,
     ReceiptWord,
@@ -36,29 +33,33 @@ from outreach.transports.base import (
 )
 from outreach.transports.fax.ours import attempt_listed, same_number
 from outreach.transports.fax.twilio_words import word_of_fax
-from outreach.transports.http import CONNECT_SECONDS, cannot_be_asked, full_page, is_loopback, refusal
+from outreach.transports.http import cannot_be_asked, failure, full_page, kept_client, refusal
 
 _BAD_NUMBER = frozenset({13223, 13224, 21211, 21214, 21217, 21219, 21401, 21421, 21614, 34001})
 """Twilio's error codes for a "To" that is no number, is not reachable, or may not be called."""
 PAGE, MOST_PAGES = 100, 20
 """Faxes on one page of a list, and pages of it that are read."""
-_quiet = logging.getLogger("outreach.transports.twilio")
-_quiet.setLevel(logging.CRITICAL)  # the package logs whole URLs, which hold numbers
+LONGEST_TTL = 300
+"""Minutes: the most that SignalWire takes as Ttl (its REST reference, "Send a fax": 5 to 300)."""
 
 
-def _http(timeout: float, *, loopback: bool) -> TwilioHttpClient:
-    """The package's client with two time-outs, one kept connection, no proxy on loopback, and no retry of its own."""
-    http = TwilioHttpClient(timeout=timeout, logger=_quiet)
-    http.timeout = (min(CONNECT_SECONDS, timeout), timeout)
-    http.session = requests.Session()
-    http.session.trust_env = not loopback
-    for scheme in ("http://", "https://"):
-        http.session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
-    return http
+class _Http(HttpClient):  # type: ignore[misc]  # the package has no types
+    """Carries the package's requests over our kept connection: its own client has no time-out for an answer as a whole."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        super().__init__(logging.getLogger(__name__), is_async=False)
+        self._client = client
+
+    def request(self, method: str, uri: str, params: dict[str, object] | None = None, data: dict[str, object] | None = None,  # noqa: PLR0917
+                headers: dict[str, str] | None = None, auth: tuple[str, str] | None = None, timeout: float | None = None,
+                allow_redirects: bool = False) -> Response:
+        """Raises httpx.HTTPError and httpx.InvalidURL."""
+        answer = self._client.request(method, uri, params=params or None, data=data, headers=headers, auth=auth)  # type: ignore[arg-type]
+        return Response(answer.status_code, answer.text, answer.headers)
 
 
 class TwilioFaxTransport:
-    """Hands faxes to a provider of Twilio's shape. Time-outs: 15 s to connect, `timeout` s for each read."""
+    """Hands faxes to a provider of Twilio's shape. Time-outs: 15 s to connect, `timeout` s for each read, twice that for all."""
 
     name: ClassVar[str] = "twilio"
     channel: ClassVar[Channel] = Channel.FAX
@@ -120,13 +121,9 @@ class TwilioFaxTransport:
 
     @contextmanager
     def _client(self) -> Iterator[Client]:
-        http = _http(self._timeout, loopback=is_loopback(self._url))
-        # A non-empty environment keeps the package from taking region and edge, which rewrite the host, from ours.
-        client = Client(self._sid, self._token, http_client=http, environment={"OUTREACH": "1"})
-        try:
-            yield client
-        finally:
-            http.session.close()
+        with kept_client(self._url, self._timeout, whole_urls=True) as kept:
+            # A non-empty environment keeps the package from taking region and edge, which rewrite the host, from ours.
+            yield Client(self._sid, self._token, http_client=_Http(kept), environment={"OUTREACH": "1"})
 
     def _ask(self, method: str, url: str, *, params: dict[str, str] | None = None,
              data: dict[str, str] | None = None) -> dict[str, Any] | None:
@@ -134,7 +131,7 @@ class TwilioFaxTransport:
         try:
             with self._client() as client:
                 answer = client.request(method, url, params=params, data=data)
-        except requests.RequestException as e:
+        except (httpx.HTTPError, httpx.InvalidURL) as e:
             raise TransportDown(f"no answer: {type(e).__name__}") from e
         cannot_be_asked(answer.status_code)
         try:
@@ -153,24 +150,12 @@ class TwilioFaxSession:
     def hand_over(self, fax: OutgoingFax) -> Outcome:
         """Asks the provider to fetch the fax from its media URL and to call."""
         form = {"To": fax.to, "From": fax.sender, "MediaUrl": fax.media_url, "Quality": "fine",
-                "StatusCallback": fax.callback_url, "Ttl": str(fax.ttl_minutes)}
+                "StatusCallback": fax.callback_url, "Ttl": str(min(fax.ttl_minutes, LONGEST_TTL))}
         try:
             answer = self._client.request("POST", self._url, data=form)
-        except requests.RequestException as e:
-            return _failure(e)
+        except (httpx.HTTPError, httpx.InvalidURL) as e:
+            return failure(e)
         return _outcome(answer.status_code, answer.text, (answer.headers or {}).get("Retry-After"))
-
-
-def _failure(error: requests.RequestException) -> NotStarted | Unknown:
-    """Safe only where no connection was made; `requests` hides that in the cause."""
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else None
-    handshake = isinstance(reason, TlsError) and "CERTIFICATE_VERIFY_FAILED" in str(reason)
-    if handshake or isinstance(reason, NewConnectionError | ConnectTimeoutError | ProxyError) or isinstance(
-            error, requests.ConnectTimeout | requests.exceptions.InvalidURL | requests.exceptions.MissingSchema
-            | requests.exceptions.InvalidSchema):
-        return NotStarted(short(f"no connection: {reason or error}"))
-    return Unknown(short(f"no answer: {type(error).__name__}"))
 
 
 def _outcome(status: int, text: str, retry_after: str | None) -> Outcome:
