@@ -46,14 +46,6 @@ def wait_of(c: Connection, letter: Any, now: datetime, settings: Settings) -> Wa
     return Wait(place, likely, pace_in_words(pace))
 
 
-def likely_start(c: Connection, address_id: int, now: datetime, settings: Settings) -> datetime | None:
-    """About when a letter joining this lane now would start; None if that cannot be said."""
-    pace = _pace(c, address_id, now, settings)
-    if pace is None:
-        return None
-    return _release(pace, None, letters.queued_at(c, address_id, FAR) + 1, {}, now)
-
-
 def pace_in_words(pace: paces.Pace) -> str:
     """The rules that bind as a limit string, e.g. "10/hour"; empty when there are none."""
     rules: list[Rule] = binding([*pace.rules, *pace.budgets])
@@ -65,15 +57,15 @@ def _pace(c: Connection, address_id: int, now: datetime, settings: Settings) -> 
     return found[0] if found and found[0].usable else None
 
 
-def _release(pace: paces.Pace, campaign_id: int | None, place: int, others: Mapping[int, int], now: datetime) -> datetime | None:
-    """When the letter at this place of its campaign's own line starts (of the whole lane's where no campaign is named)."""
+def _release(pace: paces.Pace, campaign_id: int, place: int, others: Mapping[int, int], now: datetime) -> datetime | None:
+    """When the letter at this place of its campaign's own line starts."""
     at = max(now, pace.backed_off_until or now, (pace.line_free_at or now) if place > 1 else now)
 
-    def party(campaign: int | None, waiting: int) -> Party:
-        offices = [h for t, h in pace.hours.items() if campaign in (None, pace.campaign_of[t])] or list(pace.hours.values())
-        share = pace.shares.get(campaign) if campaign else None
+    def party(campaign: int, waiting: int) -> Party:
+        offices = [h for t, h in pace.hours.items() if campaign == pace.campaign_of[t]] or list(pace.hours.values())
+        share = pace.shares.get(campaign)
         return Party(waiting, min(offices, key=lambda h: h.opening_at_or_after(at)), share.rules if share else (),
-                     tuple(share.starts) if share else (), pace.turns.get(campaign, EPOCH) if campaign else EPOCH)
+                     tuple(share.starts) if share else (), pace.turns.get(campaign, EPOCH))
 
     lane = Lane(at, party(campaign_id, place), tuple(party(c, n) for c, n in others.items()), pace.rules, tuple(pace.starts),
                 dict(pace.budgets))
