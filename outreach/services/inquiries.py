@@ -90,7 +90,7 @@ def _ask_about(transport: FaxTransport, row: Any, settings: Settings, now: datet
     with reading() as c:
         named = queries.named_by_receipts(c, row.id)
     if named:  # a word that only informed has told that the provider has it
-        return _take(transport, row, [(ref, None) for ref in named], now)
+        return _take(transport, row, [(ref, row.started_at, None) for ref in named], now)
     since = row.started_at - SKEW
     found = transport.find(row.number, since)
     ours = [f for f in found if f["attempt_id"] == row.id]
@@ -100,7 +100,7 @@ def _ask_about(transport: FaxTransport, row: Any, settings: Settings, now: datet
             following = queries.next_start(c, row.address_id, row.started_at)
         ours = [f for f in free if following is None or f["created_at"] < following]
     if ours:
-        return _take(transport, row, [(f["provider_ref"], f["word"]) for f in ours], now)
+        return _take(transport, row, [(f["provider_ref"], f["created_at"], f["word"]) for f in ours], now)
     if free:
         many = f"{len(free)} faxes to this number since then" if len(free) > 1 else "a fax to this number, but since a later attempt"
         _note(row.id, f"the provider lists {many}", now)
@@ -131,11 +131,11 @@ def _absence_counts_at(row: Any, settings: Settings) -> datetime:
     return at + GRACE if stopped else at
 
 
-def _take(transport: FaxTransport, row: Any, known: list[tuple[str, ReceiptWord | None]], now: datetime) -> bool:
-    """The provider has it: that is a receipt, and so is what it says of it already."""
+def _take(transport: FaxTransport, row: Any, known: list[tuple[str, datetime, ReceiptWord | None]], now: datetime) -> bool:
+    """The provider has it, since when it says: that is a receipt, and so is what it says of it already."""
     words = []
-    for ref, word in known:
-        words.append(ReceiptWord(transport.name, event_hash("asked", row.id, ref), Verdict.ACCEPTED, row.number, now, row.id, ref,
+    for ref, at, word in known:
+        words.append(ReceiptWord(transport.name, event_hash("asked", row.id, ref), Verdict.ACCEPTED, row.number, at, row.id, ref,
                                  detail="listed by the provider"))
         if word is not None:
             words.append(replace(word, attempt_id=row.id))

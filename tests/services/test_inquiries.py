@@ -58,6 +58,7 @@ def test_a_fax_that_was_taken_without_an_answer_is_found_by_asking(at: FaxProvid
     attempt = at.desk.one(Attempt)
     assert (at.desk.letter(token).state, attempt.verdict, attempt.provider_ref) == ("sent", "accepted", "FX1")
     assert attempt.line_until is not None, "its call is still under way"
+    assert at.desk.letter(token).sent_at == max(at.faxes[0].created, attempt.started_at), "not when we asked"
     at.faxes[0].status = "delivered"
     at.desk.later(minutes=3)
     assert polls.poll(at.desk.now) == 1

@@ -151,6 +151,18 @@ def test_telnyx_is_polled_with_our_id(server: HttpServer) -> None:
     assert server.asked[0].path == "/v2/faxes/fax-1"
 
 
+@pytest.mark.parametrize(("said", "at"), [("2026-11-20T14:07:31Z", datetime(2026, 11, 20, 14, 7, 31, tzinfo=UTC)),
+                                          ("Fri, 20 Nov 2026 14:07:31 +0000", datetime(2026, 11, 20, 14, 7, 31, tzinfo=UTC)),
+                                          ("2999-01-01T00:00:00Z", None), ("yesterday", None), (None, None)])
+def test_a_fax_that_is_asked_about_late_says_when_it_ended(server: HttpServer, said: str | None, at: datetime | None) -> None:
+    server.answer = lambda asked: Answer(200, row("FX1", "delivered", date_updated=said) | {
+        "data": telnyx_row("FX1", "delivered", updated_at=said)})
+    for make in (twilio, telnyx):
+        before = datetime.now(UTC)
+        word = make(server).poll("FX1")
+        assert word and (word.at == at if at and not (make is telnyx and said and "," in said) else before <= word.at <= datetime.now(UTC))
+
+
 MAKERS: list[Callable[[HttpServer], Any]] = [twilio, telnyx]
 
 

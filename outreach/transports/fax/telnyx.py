@@ -141,7 +141,10 @@ def _about_the_number(error: dict[str, Any]) -> bool:
 
 
 def _final(fax: object) -> ReceiptWord | None:
-    word = word_of_fax(fax, now=datetime.now(UTC)) if isinstance(fax, dict) else None
+    if not isinstance(fax, dict):
+        return None
+    now = datetime.now(UTC)
+    word = word_of_fax(fax, now=min(_date(fax.get("updated_at")) or now, now))
     return word if word and word.verdict else None
 
 

@@ -88,7 +88,7 @@ def parse(request: SignedRequest, *, key: str, now: datetime) -> list[ReceiptWor
 
 
 def word_of_fax(fax: Mapping[str, Any], *, now: datetime, event_id: str = "") -> ReceiptWord | None:
-    """A fax resource's fields as a word; None where it names no fax. `verdict` is None while the fax is under way."""
+    """A fax resource's fields as a word of the moment `now`; None where it names no fax. `verdict` is None while the fax is under way."""
     ref, status = str(fax.get("id") or ""), str(fax.get("status") or "")
     if not ref or not status:
         return None

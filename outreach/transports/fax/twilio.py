@@ -175,7 +175,9 @@ def _outcome(status: int, text: str, retry_after: str | None) -> Outcome:
 
 
 def _final(fax: dict[str, Any] | None) -> ReceiptWord | None:
-    word = word_of_fax(fax, now=datetime.now(UTC)) if fax else None
+    now = datetime.now(UTC)
+    ended = min(_date((fax or {}).get("date_updated")) or now, now)  # what a callback that was lost would have been about
+    word = word_of_fax(fax, now=ended) if fax else None
     return word if word and word.verdict else None
 
 

@@ -50,7 +50,7 @@ def parse(request: SignedRequest, *, tokens: list[str], public_url: str, now: da
 
 
 def word_of_fax(fax: Mapping[str, Any], *, now: datetime) -> ReceiptWord | None:
-    """A fax resource's fields as a word; None where it names no fax. `verdict` is None while the fax is under way."""
+    """A fax resource's fields as a word of the moment `now`; None where it names no fax. `verdict` is None while the fax is under way."""
     sid, status = str(fax.get("sid") or ""), str(fax.get("status") or "").lower()
     if not sid or not status:
         return None
