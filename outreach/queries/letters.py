@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, literal, literal_column, select, tuple_, union_all
@@ -57,14 +56,6 @@ def owner(connection: Connection, letter_id: str) -> Any | None:
 def shown(connection: Connection, submission_id: str) -> Sequence[Row[Any]]:
     """A submission's letters for its page, in the file's order: whole rows with target (its name), timezone, position, pages."""
     return connection.execute(_SHOWN.where(L.c.submission_id == submission_id)).all()
-
-
-def shown_of_person(connection: Connection, campaign_id: int, fingerprint: str, targets: Sequence[int],
-                    before: datetime) -> Sequence[Row[Any]]:
-    """One person's letters to `targets` that count, made before `before`; columns and order as in `shown`."""
-    return connection.execute(_SHOWN.where(
-        L.c.campaign_id == campaign_id, L.c.target_id.in_(targets), L.c.fingerprint == fingerprint, L.c.counts,
-        L.c.created_at < before)).all()
 
 
 def for_recipient(connection: Connection, letter_id: str) -> Any | None:
@@ -121,9 +112,3 @@ def of_others(connection: Connection, letter: Row[Any], most: int) -> dict[int, 
         TA.c.address_id == letter.address_id, T.c.campaign_id != letter.campaign_id, C.c.state == "live").subquery()
     rows = connection.execute(select(there.c.campaign_id, func.sum(there.c.n)).group_by(there.c.campaign_id))
     return {campaign: int(n) for campaign, n in rows if n}
-
-
-def queued_at(connection: Connection, address_id: int, most: int) -> int:
-    """How many hand-overs wait in a lane, counted at most up to `most`."""
-    queued = select(L.c.id).where(L.c.address_id == address_id, _STANDS)
-    return connection.execute(select(func.count()).select_from(queued.limit(most).subquery())).scalar_one()

@@ -33,6 +33,7 @@ _TO_MAILBOX = frozenset({"campaign_title", "code", "link", "never_link", "expire
 _OF_SEVERAL_LINES = frozenset({"operator_address", "reason", "cover"})
 KINDS: Mapping[str, frozenset[str]] = {
     "confirm": _TO_MAILBOX, "remind": _TO_MAILBOX, "duplicate": _TO_MAILBOX, "ask": _TO_MAILBOX - {"code"},
+    "link": frozenset({"campaign_title", "link", "never_link"}),
     "rejected": frozenset({"campaign_title", "link", "never_link", "note"}),
     "report": frozenset({"campaign_title", "slug", "reason", "link"}),
     "bundle": frozenset({"title", "cover", "link"}),
@@ -40,7 +41,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "fax_copy": frozenset({"campaign_title", "target", "fax_number", "state"}),
     "invite": frozenset({"campaign_title", "role", "link", "expires"}), "reset": frozenset({"link", "expires"}),
 }
-"""Notices and the values that they may be given, beside the operator's name and address. The first four go to a mailbox that
+"""Notices and the values that they may be given, beside the operator's name and address. The first five go to a mailbox that
 nobody has proved to be the sender's: no value of theirs comes from what the form's sender typed, and no other is accepted."""
 
 

@@ -23,7 +23,7 @@ from outreach.models import Submission, table
 from outreach.queries import attempts, letters, submissions
 from outreach.queries import campaigns as campaign_queries
 from outreach.queries import notices as notice_queries
-from outreach.services import confirm_rules, forms, lanes, moves, notices, reviews
+from outreach.services import confirm_rules, forms, lanes, moves, notices, repeats, reviews
 
 log = get()
 _SUBMISSIONS = table(Submission)
@@ -49,6 +49,7 @@ def by_code(token: str, code: str, *, now: datetime | None = None) -> None:
         exhausted = s.code_tries >= TRIES or _mailbox_exhausted(c, s)
         if right and not exhausted:
             woken = _confirm(c, s, now)
+            repeats.tell(c, s.id, now)
         else:
             c.execute(update(_SUBMISSIONS).where(_SUBMISSIONS.c.id == s.id).values(code_tries=_SUBMISSIONS.c.code_tries + 1))
     if not right or exhausted:
@@ -132,7 +133,7 @@ def _place_all(c: Connection, s: Any, since: datetime, now: datetime) -> tuple[i
         raise Conflict(TOO_LATE)
     found = reviews.judge_again(c, s._asdict(), now)
     after = State.HELD if found and found.held else State.QUEUED
-    placed = []
+    placed, second = [], []
     # By target: two confirmations of one person wait for each other's places in one order, not in a ring.
     for letter in sorted(letters.of_submission(c, s.id), key=lambda x: x.target_id):
         if letter.state != State.UNCONFIRMED.value:
@@ -140,10 +141,13 @@ def _place_all(c: Connection, s: Any, since: datetime, now: datetime) -> tuple[i
         if _place_one(c, letter, after, now):
             placed.append(letter.address_id)
         else:
+            second.append(letter.address_id)
             moves.apply(c, [_move(letter, State.CANCELLED, Reason.DUPLICATE)], now)
             moves.count(c, [(s.campaign_id, 0, "", f"refused:{Reason.DUPLICATE.value}", 1)])
     if found and placed:
         reviews.write_down(c, found, s.id, s.campaign_id, now)
+    if second:
+        repeats.note(c, s._asdict(), second, now)
     return len(placed), placed if after is State.QUEUED else []
 
 

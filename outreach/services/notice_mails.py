@@ -29,7 +29,7 @@ _AUTO = (("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All
 def compose(row: Any, settings: Settings, now: datetime) -> OutgoingMail | None:
     """The mail of a notice row, or None when what it was about is gone or settled."""
     makers = {"confirm": _confirm, "remind": _confirm, "duplicate": _confirm, "fax_copy": _fax_copy, "report": _report,
-              "digest": _digest, "ask": _ask, "invite": _to_organizer, "reset": _to_organizer, "rejected": _rejected,
+              "digest": _digest, "ask": _ask, "invite": _to_organizer, "reset": _to_organizer, "rejected": _rejected, "link": _link,
               "alert": _alert, "alert_over": _alert}
     return makers[row.kind](row, settings, now)
 
@@ -73,6 +73,17 @@ def _ask(row: Any, settings: Settings, now: datetime) -> OutgoingMail | None:
     link = f"{settings.public_url}/m/{tokens.mail_token(s.id)}"
     return _mail(row, settings, now, s.language, campaign_title=campaigns.spec_of_version(s.version_id).title, link=link,
                  never_link=f"{link}/never", expires=format_datetime(until, "long", locale=s.language.replace("-", "_")))
+
+
+def _link(row: Any, settings: Settings, now: datetime) -> OutgoingMail | None:
+    """The private link, which somebody asked for on the page that shows its letters."""
+    with reading() as c:
+        s = submissions.by_id(c, row.submission_id)
+    if s is None or s.erased_at is not None or s.state == "unconfirmed":
+        return None
+    link = f"{settings.public_url}/m/{tokens.mail_token(s.id)}"
+    return _mail(row, settings, now, s.language, campaign_title=campaigns.spec_of_version(s.version_id).title, link=link,
+                 never_link=f"{link}/never")
 
 
 def _rejected(row: Any, settings: Settings, now: datetime) -> OutgoingMail | None:

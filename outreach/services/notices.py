@@ -35,7 +35,7 @@ log = get()
 _NOTICES, _SUPPRESSED = table(Notice), table(Suppression)
 PER_DAY = 3
 """Mails a day to one supporter's mailbox over the whole service."""
-CAPPED = ("confirm", "remind", "duplicate", "ask", "rejected")
+CAPPED = ("confirm", "remind", "duplicate", "ask", "rejected", "link")
 TO_INBOX = ("fax_copy", "digest")
 """Mails to a campaign's inbox: they keep its pace (`services/inboxes.py`)."""
 

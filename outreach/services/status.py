@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,14 +12,14 @@ from sqlalchemy import Connection
 
 from outreach import tokens
 from outreach.db import reading, utcnow
-from outreach.domain.letters import Channel, State
+from outreach.domain.letters import Channel, Reason, State
 from outreach.errors import Forged, NotFound
 from outreach.queries import attempts, delivery, moderation, submissions
 from outreach.queries import bundles as bundle_queries
 from outreach.queries import campaigns as campaign_queries
 from outreach.queries import letters as letter_queries
 from outreach.render.text import CannotRender, RenderedLetter
-from outreach.services import campaigns, compose, confirm_rules, pauses, privacy, reviews, waits
+from outreach.services import campaigns, compose, confirm_rules, pauses, privacy, repeats, reviews, waits
 from outreach.services.media import own_pdf_of
 from outreach.settings import get_settings
 
@@ -48,6 +49,8 @@ class LetterView:
     """How many letters it goes, or went, together with, itself included; 0 when it goes alone."""
     paused: str = ""
     """Why it waits beyond its lane: "all" (sending on its channel is paused), "target", or "budget" (the campaign's for faxes)."""
+    elsewhere: bool = False
+    """It was there before and belongs to another submission of the same person: there it is taken back. Known only to who is proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +82,25 @@ class StatusView:
     """The language of their message."""
     note: str = ""
     """Why a moderator rejected it."""
+    mailed: bool = True
+    """Its mailbox has had a mail of ours with the private link, or is about to have one."""
 
 
 def view(token: str, *, now: datetime | None = None) -> StatusView:
     """The status behind a form's or a mailed token. Raises NotFound."""
     now = now or utcnow()
     with reading() as c:
-        s, proven = _submission(c, token)
+        s, proven = submission(c, token)
         campaign = campaign_queries.by_id(c, s.campaign_id)
         if campaign is None:
             raise AssertionError("a submission's campaign is gone")
         spec = campaigns.spec_of_version(s.version_id)
-        letters = _letters(c, s, proven, now)
-        texts = _texts(c, letters) if proven and s.erased_at is None else {}
+        letters, asked_of = _letters(c, s, proven, now)
+        texts = _texts(c, [x for x in letters if not x.elsewhere]) if proven and s.erased_at is None else {}
         note = moderation.note_of(c, s.id) or ""
     state = "accepted" if s.state == "duplicate" else s.state
-    asked = s.asked_at is not None and state == "accepted" and any(x.state == State.UNCONFIRMED.value for x in letters)
-    until = confirm_rules.confirm_until(s.asked_at if asked else s.created_at, campaign.deadline)
+    asked = asked_of is not None and state == "accepted" and any(x.state == State.UNCONFIRMED.value for x in letters)
+    until = confirm_rules.confirm_until(asked_of.asked_at if asked else s.created_at, campaign.deadline)
     if state == "unconfirmed" and now > until:
         state = "expired"  # also before the sweep has seen it
     return StatusView(
@@ -104,7 +109,8 @@ def view(token: str, *, now: datetime | None = None) -> StatusView:
         confirm_until=until if state == "unconfirmed" or asked else None,
         email=s.email if proven else "", erased=s.erased_at is not None, asked=asked and now <= until,
         can_be_undone=campaign.state == "stopped" and campaign.final_at is not None and now < campaign.final_at,
-        outcome=campaign.outcome or "", message=campaign.outcome_message or "", story_language=spec.languages[0], note=note)
+        outcome=campaign.outcome or "", message=campaign.outcome_message or "", story_language=spec.languages[0], note=note,
+        mailed=s.confirmed_at is not None or s.state == "unconfirmed")
 
 
 def picture(mail_token: str, letter_id: str) -> list[bytes]:
@@ -112,7 +118,7 @@ def picture(mail_token: str, letter_id: str) -> list[bytes]:
     from outreach.render.fax import pngs_of
 
     with reading() as c:
-        s, proven = _submission(c, mail_token)
+        s, proven = submission(c, mail_token)
         owner = letter_queries.owner(c, letter_id)
         if not proven or owner is None or owner.submission_id != s.id or owner.channel != Channel.FAX or s.erased_at:
             raise NotFound("there is no such page")
@@ -120,7 +126,8 @@ def picture(mail_token: str, letter_id: str) -> list[bytes]:
     return pngs_of(own_pdf_of(letter_id, at or s.created_at))
 
 
-def _submission(c: Connection, token: str) -> tuple[Any, bool]:
+def submission(c: Connection, token: str) -> tuple[Any, bool]:
+    """The submission behind a form's or a mailed token, and whether it was the mailed one. Raises NotFound."""
     proven = token.startswith("m-")
     if proven:
         try:
@@ -134,18 +141,26 @@ def _submission(c: Connection, token: str) -> tuple[Any, bool]:
     return row, proven
 
 
-def _letters(c: Connection, s: Any, proven: bool, now: datetime) -> list[LetterView]:
-    """The submission's letters; for a repeat without confirmation, those that count for the same person."""
+def _letters(c: Connection, s: Any, proven: bool, now: datetime) -> tuple[list[LetterView], Any]:
+    """The submission's letters, in the file's order, and the submission whose writer is asked whether they shall go (None: nobody is).
+
+    For second ones those that were there before: as they are to whoever is proven, as fresh ones to all others.
+    """
     own = letter_queries.shown(c, s.id)
-    if s.reveal_at is None:
-        held = pauses.held(c, get_settings()) if any(x.state == State.QUEUED.value for x in own) else None
-        return [_view(c, x, s, now, held) for x in own]
-    theirs = letter_queries.shown_of_person(c, s.campaign_id, s.fingerprint, s.asked, s.created_at)
-    seen = {x.target_id for x in own}
-    held = pauses.held(c, get_settings())
-    shown = [(x.position, _view(c, x, s, now, held)) for x in own]
-    shown += [(x.position, _mirrored(c, x, s, now, held)) for x in theirs if x.target_id not in seen]
-    return [letter for _, letter in sorted(shown, key=lambda pair: pair[0])]
+    firsts = repeats.firsts(c, s, own)
+    held = pauses.held(c, get_settings()) if firsts or any(x.state == State.QUEUED.value for x in own) else None
+    shown = [(x.position, _view(c, x, s, now, held)) for x in own if x.target_id not in firsts]
+    asked_of = s if s.asked_at else None
+    if proven:
+        shown += [(x.position, replace(_view(c, x, s, now, held), submitted_at=x.created_at, picture=False, elsewhere=True))
+                  for x in firsts.values()]
+    else:
+        second = {x.target_id: x for x in own if x.target_id in firsts}
+        shown += [(x.position, _mirrored(c, x, s, second.get(x.target_id), now, held=held)) for x in firsts.values()]
+        waiting = [x for x in firsts.values() if x.asked_at and x.state == State.UNCONFIRMED.value]
+        if waiting and asked_of is None:
+            asked_of = SimpleNamespace(id=waiting[0].submission_id, asked_at=waiting[0].asked_at)
+    return [letter for _, letter in sorted(shown, key=itemgetter(0))], asked_of
 
 
 def _paused(held: pauses.Held | None, channel: str, target_id: int, wait: waits.Wait | None) -> str:
@@ -166,24 +181,27 @@ def _view(c: Connection, x: Any, s: Any, now: datetime, held: pauses.Held | None
         picture=x.channel == Channel.FAX and s.erased_at is None)
 
 
-def _mirrored(c: Connection, x: Any, s: Any, now: datetime, held: pauses.Held) -> LetterView:
-    """A letter that was there before: until a fresh one would have gone, shown as a fresh one would be (docs/decisions/0005)."""
-    if now < s.reveal_at:
-        if reviews.would_hold(moderation.policy(c, s.campaign_id), s._asdict()):
-            return LetterView(id=x.id, target=x.target, channel=s.channel, state=State.HELD.value, reason=None, at=s.created_at,
-                              submitted_at=s.created_at, timezone=x.timezone, picture=s.channel == Channel.FAX)
-        fresh = SimpleNamespace(address_id=_first_address(s, x), campaign_id=s.campaign_id, submitted_at=s.created_at, id=s.id,
-                                not_before=None)
-        wait = waits.wait_of(c, fresh, now, get_settings())
-        return LetterView(id=x.id, target=x.target, channel=s.channel, state=State.QUEUED.value, reason=None, at=s.created_at,
-                          submitted_at=s.created_at, timezone=x.timezone, place=wait.place if wait else None,
-                          likely_at=wait.likely_at if wait else None, pace=wait.pace if wait else "", picture=s.channel == Channel.FAX,
-                          paused=_paused(held, s.channel, x.target_id, wait))
-    shown = max(x.state_at, s.reveal_at)
-    return LetterView(id=x.id, target=x.target, channel=s.channel, state=x.state, reason=x.reason, at=shown, submitted_at=s.created_at,
-                      timezone=x.timezone, pages=x.pages, sent_at=x.sent_at and max(x.sent_at, s.reveal_at),
-                      delivered_at=x.delivered_at and max(x.delivered_at, s.reveal_at), picture=s.channel == Channel.FAX,
-                      paused=_paused(held, s.channel, x.target_id, None) if x.state == State.QUEUED.value else "")
+def _mirrored(c: Connection, x: Any, s: Any, second: Any, now: datetime, *, held: pauses.Held | None) -> LetterView:
+    """A letter that was there before: until a fresh one would have gone, shown as a fresh one would be (docs/decisions/0005, 0023).
+
+    `second` is the submission's own letter, where there is one: it would have come to count when it was confirmed.
+    """
+    reveal = s.reveal_at or s.created_at
+    fresh = LetterView(id=x.id, target=x.target, channel=s.channel, state=State.QUEUED.value, reason=None,
+                       at=second.state_at if second else s.created_at, submitted_at=s.created_at, timezone=x.timezone,
+                       picture=s.channel == Channel.FAX)
+    if x.state == State.UNCONFIRMED.value:
+        return replace(fresh, state=x.state, reason=x.reason, at=x.state_at)
+    if s.withdrawn_at and s.withdrawn_at < reveal:
+        return replace(fresh, state=State.CANCELLED.value, reason=Reason.WITHDRAWN.value, at=s.withdrawn_at)
+    if now >= reveal and x.state != State.QUEUED.value:
+        return replace(fresh, state=x.state, reason=x.reason, at=max(x.state_at, reveal), pages=x.pages,
+                       sent_at=x.sent_at and max(x.sent_at, reveal), delivered_at=x.delivered_at and max(x.delivered_at, reveal))
+    if now < reveal and reviews.would_hold(moderation.policy(c, s.campaign_id), s._asdict()):
+        return replace(fresh, state=State.HELD.value)
+    wait = waits.wait_of(c, repeats.fresh(s, second.address_id if second else _first_address(s, x)), now, get_settings())
+    return replace(fresh, place=wait.place if wait else None, likely_at=wait.likely_at if wait else None, pace=wait.pace if wait else "",
+                   paused=_paused(held, s.channel, x.target_id, wait))
 
 
 def _first_address(s: Any, x: Any) -> int:

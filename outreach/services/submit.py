@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, update
@@ -19,10 +19,9 @@ from outreach.group_commit import GroupCommit
 from outreach.logs import get
 from outreach.models import Letter, Submission, table
 from outreach.queries import campaigns as campaign_queries
-from outreach.services import campaigns, confirm_rules, forms, lanes, moves, notices, reviews, same_form, throttle, waits
+from outreach.services import campaigns, confirm_rules, forms, lanes, moves, notices, repeats, reviews, same_form, throttle
 from outreach.services.campaigns import TargetRow
 from outreach.services.forms import FormInput
-from outreach.settings import get_settings
 
 __all__ = ["FormInput", "new_form_token", "submit"]
 log = get()
@@ -167,16 +166,11 @@ def _claim(c: Connection, letters: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 def _note_repeat(c: Connection, a: _Accepted, submission: dict[str, Any], made: list[dict[str, Any]], now: datetime) -> None:
     """A repeat is told apart by nobody: see docs/decisions/0005 for what its page shows and until when."""
-    repeated = {address for _, address in a.places} - {x["address_id"] for x in made}
     moves.count(c, [(a.campaign.id, 0, "", f"refused:{Reason.DUPLICATE.value}", len(a.places) - len(made))])
-    reveal = max(waits.likely_start(c, address, now, get_settings()) or now for address in repeated)
-    if reviews.would_hold(a.campaign, submission):
-        reveal = max(reveal, now + reviews.USUAL)
-    c.execute(update(_SUBMISSIONS).where(_SUBMISSIONS.c.id == submission["id"]).values(
-        reveal_at=reveal + timedelta(seconds=3), state="accepted" if made else "duplicate"))
+    repeats.note(c, submission, {address for _, address in a.places} - {x["address_id"] for x in made}, now)
     if not made:
-        notices.add(c, "duplicate", submission["id"], recipient=a.form.email, campaign_id=a.campaign.id,
-                    submission_id=submission["id"], now=now)
+        c.execute(update(_SUBMISSIONS).where(_SUBMISSIONS.c.id == submission["id"]).values(state="duplicate"))
+        repeats.tell(c, submission["id"], now)
 
 
 def _submission(a: _Accepted, person: str, now: datetime) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from outreach.domain.letters import State
 from outreach.errors import Conflict, FormInvalid, NotFound
 from outreach.i18n import gettext_for
 from outreach.locale import interface_language
-from outreach.services import confirm, status
-from outreach.settings import get_settings
+from outreach.services import confirm, private_links, status
 from outreach.web.forms import first, read_form
 from outreach.web.look import accent_url
 from outreach.web.pages import PRIVATE, long_time, page, problem, wanted_language
@@ -49,6 +48,7 @@ def show(request: Request, *, errors: dict[str, str] | None = None, code: str = 
     _ = gettext_for(ui)
     cards = [(x, told(x, view, now)) for x in view.letters]
     live = any(State(x.state) in PENDING for x in view.letters)
+    waits = [x for x in view.letters if State(x.state) in (State.UNCONFIRMED, State.HELD, State.QUEUED, State.SENDING)]
     settled = not live or view.submission_state == "unconfirmed" or bool(view.outcome)
     return page(
         "supporter/status.html", ui, status=status_code, headers=PRIVATE, view=view, cards=cards, heading=headline(view, ui),
@@ -57,8 +57,8 @@ def show(request: Request, *, errors: dict[str, str] | None = None, code: str = 
         accent_url=accent_url(view.accent), errors={k: _(v) for k, v in (errors or {}).items()}, code=code,
         watch=f"/s/{token}.json" if live and not view.outcome else "", known=" ".join(x.state for x in view.letters), refresh=not settled,
         until=long_time(view.confirm_until, ui, view.timezone) if view.confirm_until else "", now=when(now, now, ui, view.timezone),
-        mailed=get_settings().confirm == "email",
-        waiting=any(State(x.state) in (State.UNCONFIRMED, State.HELD, State.QUEUED, State.SENDING) for x in view.letters))
+        waiting=bool(waits), can_take_back=any(not x.elsewhere for x in waits), elsewhere=any(x.elsewhere for x in view.letters),
+        link_asked=request.query_params.get("sent") == "link")
 
 
 def as_json(request: Request) -> Response:
@@ -116,6 +116,13 @@ def _acting(act: Callable[[str], Any]) -> Callable[[Request], Response]:
     return endpoint
 
 
+def send_link(request: Request) -> Response:
+    """POST /s/{token}/link: the private link goes to the mailbox; the answer is the same whatever comes of it."""
+    token = _token(request)
+    private_links.send(token)
+    return RedirectResponse(f"{_base(token)}?sent=link#acts", 303, PRIVATE)
+
+
 def _asking(template: str) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         token = _token(request, mailed=True)
@@ -158,6 +165,7 @@ def verify(request: Request) -> Response:
 
 
 for _path, _endpoint, _method in (
+    ("/s/{token}/link", send_link, "POST"), ("/m/{token}/link", send_link, "POST"),
     ("/s/{token}.json", as_json, "GET"), ("/s/{token}", status_page, "GET"), ("/s/{token}/confirm", confirm_by_code, "POST"),
     ("/s/{token}/letters/{letter_id}/{n}.png", picture, "GET"), ("/m/{token}", mailed_page, "GET"),
     ("/m/{token}/confirm", _acting(confirm.by_link), "POST"), ("/m/{token}/withdraw", _asking("supporter/withdraw.html"), "GET"),

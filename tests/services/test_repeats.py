@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from outreach.services.status import LetterView, StatusView, view
+from outreach.services import confirm
+from outreach.services.status import LetterView, StatusView, view, withdraw
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 
 PACED = tuple(replace(t, limits={"email": "2/hour"}) for t in (COMMISSIONER, COUNCIL))
@@ -118,3 +119,148 @@ def test_with_confirmation_a_repeat_and_a_first_answer_alike(desk: Desk) -> None
     repeat, first = pages(desk)
     assert seen(view(repeat, now=desk.now)) == seen(view(first, now=desk.now))
     assert {n.kind for n in desk.notices()} == {"confirm"}
+
+
+# --- with confirmation: whoever filled in the form sees no more than that its mailbox was proved
+
+
+SHOWN = ("target", "channel", "state", "place", "pace", "picture", "paused", "bundle", "timezone")
+
+
+def told(found: StatusView) -> list[tuple[Any, ...]]:
+    return [(*(getattr(x, n) for n in SHOWN), x.at - x.submitted_at) for x in found.letters]
+
+
+def proved(desk: Desk, *tokens: str) -> None:
+    """Each mailbox's owner presses the button that the mail leads to."""
+    for token in tokens:
+        confirm.by_link(desk.mailed(token), now=desk.now)
+
+
+@pytest.fixture
+def asked(desk: Desk) -> Desk:
+    desk.campaign(targets=PACED)
+    return desk
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["waiting", "gone"])
+@pytest.mark.parametrize("channel", ["email", "fax"])
+def test_a_confirmed_repeat_looks_like_a_confirmed_first_one(asked: Desk, sent: bool, channel: str) -> None:
+    asked.signed(email="jane@people.example")
+    if sent:
+        asked.send()
+    repeat, first = pages(asked, channel=channel)
+    proved(asked, repeat, first)
+    a, b = view(repeat, now=asked.now), view(first, now=asked.now)
+    assert a.submission_state == b.submission_state == "accepted"
+    assert [x.state for x in a.letters] == ["queued"]
+    assert told(a) == told(b) or [t[:3] + t[4:] for t in told(a)] == [t[:3] + t[4:] for t in told(b)]  # one stands behind the other
+    assert {x.reason for x in a.letters} <= {None, "confirmed"}
+
+
+def test_a_confirmed_repeats_page_reads_like_a_first_ones(asked: Desk) -> None:
+    from outreach.app import create_app
+    from outreach.db import utcnow
+
+    asked.now = utcnow() - timedelta(minutes=1)
+    asked.campaign(targets=(COMMISSIONER, COUNCIL))
+    asked.signed(email="jane@people.example", targets=("commissioner", "council"))
+    repeat, first = pages(asked, targets=("commissioner", "council"))
+    proved(asked, repeat, first)
+    with TestClient(create_app()) as client:
+        (a, b), (c, d) = ([client.get(f"/s/{t}{end}").text.replace(t, "TOKEN") for t in (repeat, first)] for end in ("", ".json"))
+        mailed = client.get(f"/m/{asked.mailed(repeat)}").text
+    assert c == d
+    assert re.sub(r"(second|third) in line", "… in line", a) == re.sub(r"(second|third) in line", "… in line", b)
+    assert "already written" not in a
+    assert "You had already written" in mailed
+
+
+def test_a_partly_repeated_one_shows_all_of_its_offices_alike(asked: Desk) -> None:
+    asked.signed(email="jane@people.example", targets=("commissioner",))
+    asked.send()
+    repeat, first = pages(asked, targets=("commissioner", "council"))
+    proved(asked, repeat, first)
+    assert [(x.target, x.state) for x in view(repeat, now=asked.now).letters] == [
+        (x.target, x.state) for x in view(first, now=asked.now).letters]
+
+
+def test_a_confirmed_repeat_follows_the_letter_that_counts_once_a_fresh_one_would_have_gone(asked: Desk) -> None:
+    asked.signed(email="jane@people.example")
+    asked.send()
+    repeat, _ = pages(asked)
+    proved(asked, repeat)
+    reveal = asked.submission(repeat).reveal_at
+    assert reveal > asked.now
+    (before,), (after,) = view(repeat, now=asked.now).letters, view(repeat, now=reveal).letters
+    assert (before.state, after.state, after.at, after.sent_at) == ("queued", "sent", reveal, reveal)
+
+
+def test_a_repeat_written_before_the_letter_that_counts_looks_alike_too(asked: Desk) -> None:
+    early = asked.write(email="jane@people.example", name="Mallory")
+    asked.later(minutes=1)
+    asked.signed(email="jane@people.example")
+    proved(asked, early)
+    assert [x.state for x in view(early, now=asked.now).letters] == ["queued"]
+
+
+def test_what_is_told_by_mail_only_is_told_by_mail(asked: Desk) -> None:
+    asked.signed(email="jane@people.example")
+    repeat, _ = pages(asked)
+    asked.confirm(repeat)
+    (notice,) = [n for n in asked.notices() if n.kind == "duplicate"]
+    assert (notice.recipient, notice.submission_id) == ("jane@people.example", asked.submission(repeat).id)
+
+
+def test_who_presses_the_mailed_button_reads_it_there(asked: Desk) -> None:
+    asked.signed(email="jane@people.example")
+    asked.send()
+    repeat, _ = pages(asked)
+    proved(asked, repeat)
+    assert [n.kind for n in asked.notices() if n.kind == "duplicate"] == []
+    found = view(asked.mailed(repeat), now=asked.now)
+    (shown,) = found.letters
+    assert (shown.state, shown.elsewhere, shown.picture, found.texts) == ("sent", True, False, {})
+
+
+@pytest.mark.parametrize("confirmation", ["none", "email"])
+def test_a_repeat_whose_first_letter_was_taken_back_tells_nobody(desk: Desk, confirmation: str) -> None:
+    desk.set(confirm=confirmation)
+    desk.campaign(targets=PACED)
+    first = desk.signed(email="jane@people.example")
+    repeat, _ = pages(desk)
+    if confirmation == "email":
+        proved(desk, repeat)
+    withdraw(desk.mailed(first), now=desk.later(seconds=5))
+    assert [x.state for x in view(repeat, now=desk.now).letters] == ["queued"]
+    assert [x.state for x in view(repeat, now=desk.later(days=40)).letters] == ["cancelled"]
+
+
+@pytest.mark.parametrize("confirmation", ["none", "email"])
+def test_a_repeat_that_is_taken_back_itself_looks_so(desk: Desk, confirmation: str) -> None:
+    desk.set(confirm=confirmation)
+    desk.campaign(targets=PACED)
+    desk.signed(email="jane@people.example")
+    desk.send()
+    repeat, first = pages(desk)
+    if confirmation == "email":
+        proved(desk, repeat, first)
+    for token in (repeat, first):
+        withdraw(desk.mailed(token), now=desk.now)
+    a, b = view(repeat, now=desk.now), view(first, now=desk.now)
+    assert [(x.state, x.reason, x.at) for x in a.letters] == [(x.state, x.reason, x.at) for x in b.letters] == [
+        ("cancelled", "withdrawn", desk.now)]
+    assert a.submission_state == b.submission_state
+
+
+def test_writers_who_are_asked_again_are_shown_alike(asked: Desk) -> None:
+    from tests.services.test_asking import ask
+
+    asked.signed(email="jane@people.example")
+    repeat, first = pages(asked)
+    proved(asked, repeat, first)
+    asked.later(minutes=1)
+    ask(asked)
+    a, b = view(repeat, now=asked.now), view(first, now=asked.now)
+    assert (a.asked, [x.state for x in a.letters], a.confirm_until) == (b.asked, [x.state for x in b.letters], b.confirm_until)
+    assert a.asked

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
 from outreach import tokens
 from outreach.db import reading, unit_of_work, utcnow
-from outreach.models import Letter, Submission
+from outreach.models import Letter, Notice, Submission
+from outreach.services import campaigns
 from tests.web.conftest import Site
 
 _LETTERS, _SUBMISSIONS = Letter.__table__, Submission.__table__
+_MAILED = "behind the link in the mail we sent you"
 
 
 def _submission(where: str) -> str:
@@ -157,6 +160,45 @@ def test_without_confirmation_the_page_speaks_of_no_mail(open_site: Callable[...
     site = open_site(CONFIRM="none")
     page = site.client.get(site.send()).text
     assert "Your e-mail is next in line." in page and "mail we sent you" not in page
+
+
+def test_without_confirmation_the_private_link_is_a_button_away(open_site: Callable[..., Site]) -> None:
+    site = open_site(CONFIRM="none")
+    where = site.send()
+    assert "Send me my private link" in site.client.get(where).text
+    assert site.client.get(f"{where}/link").status_code == 405
+    answer = site.client.post(f"{where}/link")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{where}?sent=link#acts")
+    assert answer.headers["cache-control"] == "no-store"
+    page = site.client.get(answer.headers["location"]).text
+    assert "on its way to the e-mail address" in page and "jane@supporter.example" not in page
+    with reading() as c:
+        notice = c.execute(select(Notice.__table__)).one()
+    assert (notice.kind, notice.recipient, notice.submission_id) == ("link", "jane@supporter.example", _submission(where))
+    assert _MAILED not in page
+
+
+def test_a_confirmed_letters_page_sends_its_link_again_and_an_unconfirmed_ones_does_not(site: Site) -> None:
+    where = site.send()
+    assert "/link" not in site.client.get(where).text
+    site.client.post(f"{where}/confirm", data={"code": tokens.code(_submission(where))})
+    page = site.client.get(where).text
+    assert _MAILED in page and "Send me the link again" in page
+
+
+def test_a_campaign_that_confirms_by_itself_is_told_of_as_such(open_site: Callable[..., Site]) -> None:
+    site = open_site(CONFIRM="none")
+    Path("bus.toml").write_text('confirm = "email"\n' + Path("bus.toml").read_text())
+    campaigns.import_campaign(Path("bus.toml"), now=utcnow())
+    where = site.send()
+    site.client.post(f"{where}/confirm", data={"code": tokens.code(_submission(where))})
+    assert _MAILED in site.client.get(where).text
+
+
+def test_what_is_promised_about_privacy_can_be_done(open_site: Callable[..., Site]) -> None:
+    page = open_site(CONFIRM="none").client.get("/privacy").text
+    assert "with the link in the mail that we send you" not in page
+    assert "the page that shows where your letters are sends it to you" in page
 
 
 def test_the_confirmation_s_time_is_over_after_a_week(site: Site) -> None:

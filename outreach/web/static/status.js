@@ -12,7 +12,7 @@
     const news = [];
     for (const part of ["letters", "about", "confirm", "acts"]) {
       const [old, fresh] = [document.getElementById(part), page.getElementById(part)];
-      if (!old || old.contains(document.activeElement) && part === "confirm" && fresh) continue;
+      if (!old || old.contains(document.activeElement) && (part === "confirm" || part === "acts") && fresh) continue;
       if (fresh) old.replaceChildren(...[...fresh.childNodes].map((n) => document.importNode(n, true)));
       else old.remove();
     }
