@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("trips", sa.Integer(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("why", sa.String(length=200), nullable=False),
+        sa.Column("by_receipt", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("transport", name=op.f("pk_breakers")),
     )
     op.create_table(

@@ -39,7 +39,7 @@ _BACKOFF: dict[Channel, Schedule] = {
 _OF_THE_LANE: dict[Channel, frozenset[Reason]] = {
     # Greylisting and "too many messages" are said to whoever comes next as well; a full mailbox is full for everybody.
     Channel.EMAIL: frozenset({Reason.DEFERRED, Reason.RATE_LIMITED, Reason.MAILBOX_FULL}),
-    Channel.FAX: frozenset({Reason.BUSY, Reason.NO_ANSWER, Reason.RATE_LIMITED}),
+    Channel.FAX: frozenset({Reason.BUSY, Reason.NO_ANSWER}),
 }
 
 
@@ -48,6 +48,12 @@ def lane_delay(channel: Channel, reason: Reason, setbacks: int) -> timedelta | N
     if reason not in _OF_THE_LANE.get(channel, ()):
         return None
     return _BACKOFF[channel].delay(setbacks + 1, 0.0)
+
+
+def of_the_provider(channel: Channel, reason: Reason | None) -> bool:
+    """Whether a refusal is about us and not about the address: a mail server may ask its senders to slow down, a fax machine cannot,
+    so that is its provider's limit on calls at once, or on a day's costs."""
+    return channel is Channel.FAX and reason is Reason.RATE_LIMITED
 
 
 def wrong_at_once(channel: Channel, reason: Reason) -> bool:

@@ -198,3 +198,5 @@ class Breaker(Base):
     """How often in a row it was tried in vain."""
     since: Mapped[datetime]
     why: Mapped[str] = mapped_column(String(200))
+    by_receipt: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Opened by what receipts say of our account: that it takes more proves nothing then, only that something arrives."""

@@ -16,8 +16,8 @@ AT, L, A, R, S, N = table(Attempt), table(Letter), table(Address), table(Receipt
 # Built once: providers post these by the hundred.
 _HEARD = (select(AT.c.id, AT.c.letter_id, AT.c.address_id, AT.c.campaign_id, L.c.target_id, L.c.channel, L.c.state, L.c.carries,
                  A.c.value, A.c.channel.label("way"),
-                 AT.c.verdict, AT.c.retryable, AT.c.reason, AT.c.detail, AT.c.pages, AT.c.provider_ref, AT.c.line_until, AT.c.ended_at,
-                 AT.c.arrived_at, AT.c.started_at,
+                 AT.c.transport, AT.c.verdict, AT.c.retryable, AT.c.reason, AT.c.detail, AT.c.pages, AT.c.provider_ref,
+                 AT.c.line_until, AT.c.ended_at, AT.c.arrived_at, AT.c.started_at,
                  S.c.erased_at.is_not(None).label("erased"))
           .select_from(AT.join(L, L.c.id == AT.c.letter_id).join(A, A.c.id == AT.c.address_id).join(S, S.c.id == L.c.submission_id))
           .where(AT.c.id.in_(bindparam("ids", expanding=True))).order_by(AT.c.id).with_for_update(of=AT))

@@ -156,9 +156,9 @@ class Drain:
     def _is_down(self) -> bool:
         return self._down_until is not None and self._down_until > self.clock()
 
-    def _down(self, why: str, *, auth: bool) -> None:
+    def _down(self, why: str, *, auth: bool, retry_after: timedelta | None = None) -> None:
         """The provider cannot be used now: nothing is tried for a while, and the next try opens a new connection."""
-        self._down_until = breakers.trip(self.provider, why, self.clock(), auth=auth)
+        self._down_until = breakers.trip(self.provider, why, self.clock(), auth=auth, retry_after=retry_after)
         self._troubled = True
         self._session = None
         log.warning("transport.down", queue=self.queue.value, auth=auth, why=why[:200])
@@ -371,7 +371,7 @@ class Drain:
         """Note what came of a hand-over, for the provider's sake."""
         self._unknowns = self._unknowns + 1 if isinstance(outcome, Unknown) else 0
         if isinstance(outcome, NotStarted) and outcome.down:
-            self._down(outcome.why, auth=outcome.auth)
+            self._down(outcome.why, auth=outcome.auth, retry_after=outcome.retry_after)
         elif self._unknowns >= UNKNOWNS:  # a provider that answers nothing clear must not be given the whole queue
             self._down("several outcomes in a row are not known", auth=True)
         if not isinstance(outcome, Accepted):  # what goes well stands in the ledger; a line for each would cost as much as the mail

@@ -65,6 +65,7 @@ class Turn:
     verdict: Verdict
     reason: Reason | None
     retryable: bool
+    transport: str
 
 
 @dataclass(slots=True)
@@ -146,7 +147,7 @@ def apply(c: Connection, said: Iterable[tuple[ReceiptWord, Match]], now: datetim
 def _turn(row: Any, values: dict[str, Any]) -> Turn:
     reason = values.get("reason", row.reason)
     return Turn(row.address_id, Channel(row.way), _VERDICTS[values.get("verdict", row.verdict)], Reason(reason) if reason else None,
-                values.get("retryable", row.retryable))
+                values.get("retryable", row.retryable), row.transport)
 
 
 def _goes_by_itself(row: Any, words: Sequence[ReceiptWord]) -> bool:

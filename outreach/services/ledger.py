@@ -244,7 +244,7 @@ def _record(c: Connection, terms: Terms, done: Sequence[Done]) -> list[moves.Mov
 def _blamed(c: Connection, terms: Terms, d: Done) -> Done:
     """A letter at which the server hangs up each time while it takes others is refused by it: that costs it its tries."""
     o = d.outcome
-    if isinstance(o, NotStarted) and o.down and not o.auth and hangups.to_blame(c, d.started.letter.id, terms.transport):
+    if isinstance(o, NotStarted) and o.down and not (o.auth or o.limited) and hangups.to_blame(c, d.started.letter.id, terms.transport):
         return replace(d, outcome=Refused(Reason.NO_CONNECTION, permanent=False, detail=o.why))
     return d
 
@@ -256,9 +256,15 @@ def _said(d: Done) -> dict[str, Any]:
         reason, said, again = o.reason.value, o.detail, not o.permanent
     elif isinstance(o, Unknown | NotStarted):
         said = o.why
-        reason = Reason.NO_CONNECTION.value if isinstance(o, NotStarted) and o.down and not o.auth else None
+        reason = _of_the_provider(o) if isinstance(o, NotStarted) else None
     return {"id": d.started.attempt_id, "ref": o.provider_ref[:200] if isinstance(o, Accepted) else None, "at": d.at, "said": said[:300],
             "verdict": _VERDICTS[type(o)].value, "again": again, "why": reason, "frees_line": isinstance(o, Refused | NotStarted)}
+
+
+def _of_the_provider(o: NotStarted) -> str | None:
+    if o.limited:
+        return Reason.RATE_LIMITED.value
+    return Reason.NO_CONNECTION.value if o.down and not o.auth else None
 
 
 _VERDICTS = {Accepted: Verdict.ACCEPTED, Refused: Verdict.REFUSED, Unknown: Verdict.UNKNOWN, NotStarted: Verdict.VOID}
@@ -273,7 +279,9 @@ def _move(terms: Terms, d: Done, at: datetime) -> moves.Move:
         after, why = State.UNKNOWN, Reason.OUTCOME_UNKNOWN
     elif isinstance(o, NotStarted):
         values = {"tries": -1}  # the slot is spent, the try is not
-        if o.down:  # perhaps it is this letter at which the server hangs up: let the others go first
+        if o.limited:
+            why = Reason.RATE_LIMITED
+        elif o.down:  # perhaps it is this letter at which the server hangs up: let the others go first
             values["not_before"] = at + NEXT_IN_LINE
     else:
         delay = None if o.permanent else SCHEDULES[letter.channel].delay(letter.tries + 1, terms.jitter())

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError
 
 from outreach.db import dialect_insert, reading, unit_of_work, utcnow
-from outreach.domain.letters import Reason, Verdict
+from outreach.domain.letters import Channel, Reason, Verdict
 from outreach.logs import get
 from outreach.models import Receipt, table
 from outreach.prepared import Prepared
@@ -96,11 +96,11 @@ def _one_by_one(words: Sequence[ReceiptWord], now: datetime) -> tuple[int, Effec
 
 def _follow(effects: Effects, now: datetime) -> None:
     """What words mean for their addresses, in transactions of its own: receipts lock no lane."""
-    if well := sorted({t.address_id for t in effects.turns if t.verdict is Verdict.DELIVERED}):
-        setbacks.recovered(well)
+    if well := [t for t in effects.turns if t.verdict is Verdict.DELIVERED]:
+        setbacks.recovered(sorted({t.address_id for t in well}), {t.transport for t in well if t.channel is Channel.FAX})
     for t in effects.turns:
         if setbacks.concerns_all(t.channel, t.reason, retryable=t.retryable):
-            setbacks.after(t.address_id, t.channel, t.verdict, t.reason, now, retryable=t.retryable)
+            setbacks.after(t.address_id, t.channel, t.verdict, t.reason, now, retryable=t.retryable, transport=t.transport)
     lanes.wake(effects.lanes, now)
 
 

@@ -1,22 +1,25 @@
 """What befalls an address as a whole: a busy line or a deferring server holds back its lane, a wrong number stops it.
 
+What is about us is no set-back of the address: then the provider is left alone (`services/breakers.py`).
+
 A letter's own retry schedule (`domain/retry.py`) is not enough: a line that was busy for one letter is busy for the next, and
 each further call rings in the same office.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
 
 from outreach.db import unit_of_work
 from outreach.domain.letters import Channel, Reason, Verdict
-from outreach.domain.retry import lane_delay, wrong_at_once
+from outreach.domain.retry import lane_delay, of_the_provider, wrong_at_once
 from outreach.logs import get
 from outreach.models import Lane, table
 from outreach.queries import lanes as queries
-from outreach.services import blocks
+from outreach.services import blocks, breakers
 
 log = get()
 _LANES = table(Lane)
@@ -26,8 +29,9 @@ defers everybody says nothing against one mailbox."""
 
 
 def concerns_all(channel: Channel, reason: Reason | None, *, retryable: bool) -> bool:
-    """Whether an outcome says something about whatever else waits for the same address."""
-    return reason is not None and (_is_wrong(channel, reason, retryable) or (retryable and lane_delay(channel, reason, 0) is not None))
+    """Whether an outcome says something about whatever else waits for the same address, or for any."""
+    return reason is not None and (_is_wrong(channel, reason, retryable) or of_the_provider(channel, reason)
+                                   or (retryable and lane_delay(channel, reason, 0) is not None))
 
 
 def _is_wrong(channel: Channel, reason: Reason, retryable: bool) -> bool:
@@ -35,8 +39,9 @@ def _is_wrong(channel: Channel, reason: Reason, retryable: bool) -> bool:
 
 
 def after(address_id: int, channel: Channel, verdict: Verdict, reason: Reason | None, now: datetime, *, retryable: bool,
-          retry_after: timedelta | None = None) -> datetime | None:
-    """Draw for an address what one outcome or receipt means. Returns until when its lane backs off, if it does.
+          retry_after: timedelta | None = None, transport: str = "") -> datetime | None:
+    """Draw for an address, or for the provider that is named, what one outcome or receipt means. Returns until when its lane backs
+    off, if it does.
 
     In transactions of its own, after the outcome's: lanes are locked before letters. If it is lost in between, the next
     outcome draws the same.
@@ -46,6 +51,10 @@ def after(address_id: int, channel: Channel, verdict: Verdict, reason: Reason | 
             recovered([address_id])
         return None
     if reason is None:
+        return None
+    if of_the_provider(channel, reason):
+        if transport:
+            breakers.trip(transport, f"its receipts name a limit of our account ({reason.value})", now, by_receipt=True)
         return None
     if _is_wrong(channel, reason, retryable):
         _suspect(address_id, reason, now)
@@ -69,9 +78,10 @@ def after(address_id: int, channel: Channel, verdict: Verdict, reason: Reason | 
     return until
 
 
-def recovered(address_ids: list[int]) -> None:
-    """Something went through: set-backs are forgotten."""
+def recovered(address_ids: list[int], transports: Collection[str] = ()) -> None:
+    """Something went through: set-backs are forgotten, and what receipts said of these providers."""
     with unit_of_work() as c:
+        breakers.proved(c, transports)
         queries.locked(c, address_ids)
         c.execute(update(_LANES).where(_LANES.c.address_id.in_(address_ids), _LANES.c.setbacks > 0)
                   .values(setbacks=0, backoff_until=None))

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from outreach.domain.letters import EVIDENCE, AttemptFact, Channel, Reason, State, Verdict, allowed, state_from
-from outreach.domain.retry import SCHEDULES
+from outreach.domain.retry import SCHEDULES, of_the_provider
 from outreach.models import Letter, table
 from outreach.queries import attempts as attempt_queries
 from outreach.queries import campaigns, letters
@@ -32,7 +32,8 @@ def settle(c: Connection, letter_id: str, now: datetime, why: Reason, taken: dat
     schedule = SCHEDULES[Channel(letter.channel)]
     before = State(letter.state)
     facts = [_fact(a) for a in attempts]
-    after = state_from(facts, may_retry=letter.tries < schedule.tries and _may_requeue(c, letter, now))
+    more = letter.tries < schedule.tries or bool(attempts and _is_ours(letter, attempts[-1]))
+    after = state_from(facts, may_retry=more and _may_requeue(c, letter, now))
     if after is State.FAILED and before in (State.UNKNOWN, State.QUEUED) and attempts[-1].verdict == Verdict.VOID.value:
         after = None  # what failed before had already led to the place at which the last one never began
     if after is None and before is State.UNKNOWN and facts:  # taken for handed over, and now known never to have been
@@ -70,6 +71,8 @@ def _consequences(letter: Any, last: Any, after: State, place: fallback.Place | 
         why = Reason.WITHDRAWN if letter.withdrawn_at else Reason.CAMPAIGN_ENDED
     elif after is State.QUEUED:
         why = Reason(last.reason or why)
+        if _is_ours(letter, last):  # then that try counts for none, and the provider is what must wait
+            return why, values | {"tries": -min(1, letter.tries)}
         values["not_before"] = now + (SCHEDULES[Channel(letter.channel)].delay(letter.tries, 0.5) or timedelta(0))
     if place:  # the same letter, at its target's next address; no second one is made
         values |= {"address_id": place.address_id, "channel": place.channel, "tries": -letter.tries, "not_before": None}
@@ -96,6 +99,10 @@ def _retime(c: Connection, letter: Any, times: dict[str, datetime | None]) -> No
         c.execute(update(_LETTERS).where(_LETTERS.c.id == letter.id).values(**times))
         if letter.carries:
             bundles.retime(c, letter, times)
+
+
+def _is_ours(letter: Any, attempt: Any) -> bool:
+    return attempt.reason is not None and of_the_provider(Channel(letter.channel), Reason(attempt.reason))
 
 
 def _reason(attempt: Any) -> Reason:

@@ -2,7 +2,8 @@
 
 A transport never touches the database, never retries, and sets time-outs on everything. It must sort each failure:
 
-- nothing was handed over and nothing can have been (no connection, the session is gone before this letter) → `NotStarted`
+- nothing was handed over and nothing can have been (no connection, the session is gone before this letter), or the provider's answer
+  is about us and not about the letter (credentials, too many requests) → `NotStarted`
 - the provider said no, or "later" → `Refused`, permanent or not
 - the provider said yes → `Accepted`
 - the body went out and no clear answer came → `Unknown`: it may have been sent, so it is never retried by itself
@@ -103,11 +104,14 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """Not a byte of this letter's body left us. `down` means the provider cannot be used now, `auth` that it refuses us."""
+    """Not a byte of this letter's body left us, or the provider would not have it. `down` means the provider cannot be used now, `auth`
+    that it refuses us, `limited` that we ask more of it than it takes: about any letter it would have said the same."""
 
     why: str
     down: bool = True
     auth: bool = False
+    limited: bool = False
+    retry_after: timedelta | None = None
 
 
 Outcome: TypeAlias = Accepted | Refused | Unknown | NotStarted

@@ -71,14 +71,14 @@ def failure(error: httpx.HTTPError | httpx.InvalidURL) -> NotStarted | Unknown:
 def refusal(status: int, detail: str, retry_after: str | None, *, now: datetime | None = None) -> NotStarted | Refused | Unknown:
     """The outcome of an answer that is not 2xx.
 
-    401 and 403 are about us; 408 and 5xx say nothing certain about the request (RFC 9110, 15.5.9 and 15.6), nor does a
-    redirect, which is not followed; 429 is "later"; other 4xx are final.
+    401, 403 and 429 are about us: an API's limit is its account's, whomever the letter is for. 408 and 5xx say nothing certain
+    about the request (RFC 9110, 15.5.9 and 15.6), nor does a redirect, which is not followed; other 4xx are final.
     """
     said = short(f"{status} {detail}")
     if status in (401, 403):
         return NotStarted(said, auth=True)
     if status == 429:
-        return Refused(Reason.RATE_LIMITED, permanent=False, detail=said, retry_after=read_retry_after(retry_after, now))
+        return NotStarted(said, limited=True, retry_after=read_retry_after(retry_after, now))
     if status == 408 or not 400 <= status < 500:
         return Unknown(said)
     return Refused(Reason.REJECTED_BY_PROVIDER, permanent=True, detail=said)

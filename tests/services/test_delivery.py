@@ -280,7 +280,7 @@ def test_a_fax_is_handed_over_with_media_and_callback_that_name_the_attempt(unpr
 
 
 @pytest.mark.parametrize(("answer", "state", "verdict"), [
-    (Answer(429, {"code": 20429}), "queued", "refused"), (Answer(400, {"code": 13224}), "failed", "refused"),
+    (Answer(429, {"code": 20429}), "queued", "void"), (Answer(400, {"code": 13224}), "failed", "refused"),
     (Answer(500, {}), "unknown", "unknown"), (Answer(408, {}), "unknown", "unknown"), (Answer(200, b"<html>"), "unknown", "unknown"),
     (CLOSE, "unknown", "unknown")], ids=["429", "bad number", "500", "408", "rubbish", "hang up"])
 def test_each_answer_of_a_fax_provider_is_sorted(unproved: Desk, answer: Any, state: str, verdict: str) -> None:

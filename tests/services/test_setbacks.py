@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from outreach.db import reading, unit_of_work
 from outreach.domain.letters import Reason, Verdict
-from outreach.models import Address, Attempt, Breaker, table
+from outreach.models import Address, Attempt, Breaker, Lane, table
 from outreach.queue import QueueName
 from outreach.services import breakers, campaigns, deliver, settle
 from outreach.settings import get_settings
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
-from tests.transports.servers import Answer, free_port
+from tests.transports.servers import Answer, HttpServer, free_port, running
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")  # no thread fails in silence
 TWO_MAILBOXES = replace(COMMISSIONER, email=("first@transit.example", "second@transit.example"), fax=())
@@ -245,3 +246,98 @@ def test_a_letter_that_never_began_at_its_next_address_is_not_failed_for_the_fir
         settle.settle(c, unproved.letter(token).id, unproved.now, Reason.NOT_STARTED)
     assert unproved.letter(token).state == "queued"
     assert unproved.letter(token).address_id == address(unproved, "+14165550134").id
+
+
+# what a provider will not take from us says nothing of the office
+
+SLOW_DOWN = Answer(429, {"code": 20429, "message": "Too many requests"})
+EIGHT = tuple(replace(COMMISSIONER, id=f"office-{n}", hours="always", email=(), fax=(f"+1416555011{n}",)) for n in range(8))
+
+
+def breaker_of(desk: Desk) -> Any:
+    (found,) = desk.rows(Breaker)
+    return found
+
+
+def test_a_provider_that_asks_us_to_slow_down_is_left_alone_and_no_office_suffers(unproved: Desk) -> None:
+    unproved.campaign(targets=EIGHT)
+    unproved.write(channel="fax", targets=tuple(o.id for o in EIGHT))
+    unproved.provider.faults += [SLOW_DOWN] * 1000
+    for _ in range(24):
+        unproved.send(QueueName.FAX)
+        unproved.later(minutes=10)
+        unproved.sweep()
+    assert {(a.state, a.state_reason) for a in unproved.rows(Address)} == {("ok", None)}
+    assert {(x.state, x.tries) for x in unproved.letters()} == {("queued", 0)}
+    assert {(lane.setbacks, lane.backoff_until) for lane in unproved.rows(Lane)} == {(0, None)}
+    assert breaker_of(unproved).why.startswith("429")
+    assert len(unproved.provider.asked) <= 24, "one hand-over finds it for all"
+    unproved.provider.faults.clear()
+    for _ in range(3):
+        unproved.send(QueueName.FAX)
+        unproved.later(minutes=10)
+    assert unproved.states() == ["sent"] * 8
+    assert unproved.rows(Breaker) == []
+    assert unproved.counts_agree()
+
+
+@pytest.mark.parametrize(("asked", "waits"), [("", 5), ("120", 120), ("2", 5), ("86400", 3600)])
+def test_it_is_asked_again_when_it_said_and_after_an_hour_at_the_latest(unproved: Desk, asked: str, waits: int) -> None:
+    unproved.campaign(targets=EIGHT[:1])
+    unproved.write(channel="fax", targets=("office-0",))
+    unproved.provider.faults.append(Answer(429, {}, {"Retry-After": asked} if asked else {}))
+    unproved.send(QueueName.FAX)
+    assert breaker_of(unproved).until == unproved.now + timedelta(seconds=waits)
+
+
+def test_a_letter_that_meets_a_limit_each_time_while_others_pass_is_not_to_blame(unproved: Desk) -> None:
+    unproved.campaign(targets=EIGHT[:2])
+    for _ in range(6):
+        unproved.write(channel="fax", targets=("office-0",))
+        unproved.provider.faults.append(SLOW_DOWN)
+        unproved.send(QueueName.FAX)
+        unproved.later(minutes=6)
+        unproved.write(channel="fax", targets=("office-1",))
+        unproved.send(QueueName.FAX)
+        unproved.later(minutes=40)
+    assert {x.reason for x in unproved.letters()} <= {"accepted", "rate_limited"}
+    assert {a.reason for a in unproved.attempts() if a.verdict == "void"} == {"rate_limited"}
+
+
+def test_a_mail_provider_s_limit_is_the_provider_s_too(unproved: Desk) -> None:
+    unproved.campaign(targets=(COMMISSIONER, COUNCIL))
+    token = unproved.write()
+    with running(HttpServer(lambda _: Answer(429, {"errors": [{"message": "too many requests"}]}))) as sendgrid:
+        unproved.set(email_transport="sendgrid", sendgrid_api_key="SG.key", sendgrid_url=sendgrid.url)
+        deliver.drain(QueueName.EMAIL, clock=unproved.clock)
+    assert (unproved.letter(token).state, unproved.letter(token).tries) == ("queued", 0)
+    assert unproved.lane("commissioner@transit.example").setbacks == 0
+    assert breaker_of(unproved).transport == "sendgrid"
+
+
+def limited(desk: Desk) -> None:
+    """The provider's receipt for the last call: our account has no more room."""
+    desk.hear(desk.word(Verdict.BOUNCED, desk.attempts()[-1], reason=Reason.RATE_LIMITED, retryable=True,
+                        detail="failed outbound_profile_daily_spend_limit_exceeded"))
+
+
+def test_a_receipt_of_our_account_s_limit_costs_no_try_and_suspects_no_number(unproved: Desk) -> None:
+    unproved.campaign(targets=EIGHT[:1])
+    token = unproved.write(channel="fax", targets=("office-0",))
+    waits = []
+    for _ in range(10):
+        assert unproved.send(QueueName.FAX) == 1
+        limited(unproved)
+        letter = unproved.letter(token)
+        assert (letter.state, letter.reason, letter.tries) == ("queued", "rate_limited", 0)
+        waits.append(int((breaker_of(unproved).until - unproved.now).total_seconds()))
+        unproved.send(QueueName.FAX)  # left alone
+        unproved.now = breaker_of(unproved).until
+    assert waits == [60, 120, 240, *[300] * 7], "that the next call was accepted proves nothing"
+    assert len(unproved.attempts()) == 10
+    assert [a.state for a in unproved.rows(Address) if a.channel == "fax"] == ["ok"]
+    assert unproved.lane("+14165550110").setbacks == 0
+    assert unproved.send(QueueName.FAX) == 1
+    unproved.hear(unproved.word(Verdict.DELIVERED, unproved.attempts()[-1], pages=1))
+    assert (unproved.letter(token).state, unproved.rows(Breaker)) == ("delivered", [])
+    assert unproved.counts_agree()
