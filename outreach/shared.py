@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 FRESH = 1.0
@@ -52,3 +53,27 @@ class Shared(Generic[Value]):
         """Make everything anew."""
         with self._lock:
             self._slots.clear()
+
+
+class Lately(Generic[Value]):
+    """Values that hold for a while after the moment of which they are, as long as what they were made of is the same."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: dict[Any, tuple[datetime, Value]] = {}
+
+    def get(self, key: Any, at: datetime, stands: timedelta, make: Callable[[], Value]) -> Value:
+        """The value under `key` if it is of `at` or of up to `stands` before; else made anew. Two who come at once may both make it."""
+        kept = self._kept.get(key)
+        if kept is not None and timedelta(0) <= at - kept[0] < stands:
+            return kept[1]
+        value = make()
+        with _LATELY:
+            self._kept.pop(key, None)
+            self._kept[key] = at, value  # the newest last
+            while len(self._kept) > self._most:
+                del self._kept[next(iter(self._kept))]
+        return value
+
+
+_LATELY = threading.Lock()

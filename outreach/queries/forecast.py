@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select, union_all
 
 from outreach.domain.letters import State
 from outreach.models import Address, Counter, CounterDelta, Letter, Target, TargetAddress, table
@@ -13,6 +13,8 @@ from outreach.models import Address, Counter, CounterDelta, Letter, Target, Targ
 L, T, A, TA = table(Letter), table(Target), table(Address), table(TargetAddress)
 COUNTERS, DELTAS = table(Counter), table(CounterDelta)
 _QUEUED = f"letter:{State.QUEUED.value}"
+_QUEUED_STATE: ColumnElement[str] = literal_column(f"'{State.QUEUED.value}'")
+"""Written out, not bound: SQLite takes a partial index only so."""
 
 
 def places(connection: Connection, target_ids: Sequence[int]) -> Sequence[Any]:
@@ -48,7 +50,13 @@ def carried(connection: Connection, campaign_ids: Sequence[int]) -> dict[tuple[i
     return {(target, address): n for target, address, n in rows}
 
 
-def queued_at(connection: Connection, target_id: int, address_id: int, most: int) -> int:
-    """How many letters to a target are queued at one address, counted at most up to `most`; carried ones too."""
-    chosen = select(L.c.id).where(L.c.address_id == address_id, L.c.state == State.QUEUED.value, L.c.target_id == target_id)
-    return connection.execute(select(func.count()).select_from(chosen.limit(most).subquery())).scalar_one()
+def queued_at(connection: Connection, places: Sequence[tuple[int, int]], most: int) -> dict[tuple[int, int], int]:
+    """How many letters are queued at each of these targets and addresses, counted at most up to `most`; carried ones too."""
+    if not places:
+        return {}
+    x = L.alias("there")
+    chosen = select(x.c.id).where(x.c.address_id == TA.c.address_id, x.c.target_id == TA.c.target_id, x.c.state == _QUEUED_STATE)
+    n = select(func.count()).select_from(chosen.limit(most).correlate(TA).subquery()).scalar_subquery()
+    rows = connection.execute(select(TA.c.target_id, TA.c.address_id, n).where(
+        TA.c.target_id.in_(sorted({target for target, _ in places})), TA.c.address_id.in_(sorted({address for _, address in places}))))
+    return {(target, address): int(count) for target, address, count in rows}

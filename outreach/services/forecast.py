@@ -1,7 +1,8 @@
 """For each lane of a campaign: how many wait, when it will be empty, what misses the deadline, and what limit would do.
 
 Counts come from the counters and the pace from the address's log, so that it costs the same with a thousand letters as with a
-million; how exact the times are stands in `domain/forecast.py`.
+million; how exact the times are stands in `domain/forecast.py` and `domain/outlook.py`. All that is read is read in a number of
+statements that does not grow with the lanes, and a lane in which nothing has changed is foretold once a minute for everybody.
 """
 
 from __future__ import annotations
@@ -16,16 +17,22 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from outreach.db import reading, utcnow
-from outreach.domain.forecast import Lane, Party, Releases, misses, needed
+from outreach.domain.forecast import EXACT, Lane, Party
 from outreach.domain.letters import Channel
+from outreach.domain.outlook import Outlook, foretell
 from outreach.domain.pacing import EPOCH, NEVER, Rule, format_rules, parse_rules
 from outreach.queries import delivery, money
 from outreach.queries import forecast as queries
-from outreach.services import campaigns, capacity, paces, pauses
+from outreach.services import campaigns, capacity, pace_logs, paces, pauses
 from outreach.settings import Settings, get_settings
+from outreach.shared import Lately
 
 ELSEWHERE = 10_000
 """Letters that wait at another address than their target's first one are counted up to here."""
+PLAYED, LEAST_PLAYED = 20_000, 100
+"""Starts that one look plays through at the most, divided among its lanes, and of each at least."""
+KEPT, KEPT_LANES = timedelta(minutes=1), 4096
+"""How long a lane's outlook stands while nothing in the lane changes: it is that of the lane's next start until that has come."""
 CALL = Rule(1, capacity.CALL)
 """A fax line takes no more calls than this, whatever limit is set."""
 WHY = {"paused": "sending is paused", "address": "the address is not in use", "budget": "the campaign’s fax budget is used up",
@@ -34,6 +41,7 @@ WHY = {"paused": "sending is paused", "address": "the address is not in use", "b
        "lines": "the fax provider’s lines are too few for all that waits"}
 STANDS = frozenset({"paused", "address", "budget"})
 """Of these: why nothing goes at all."""
+_OUTLOOKS: Lately[Outlook] = Lately(KEPT_LANES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +110,10 @@ def lanes_of(c: Connection, campaign: campaigns.CampaignRow, now: datetime, sett
     others = _waiting(c, sorted({r.campaign_id for r in rows}), sorted({r.target_id for r in rows}))
     pinned = {r.address_id for r in rows if r.pinned is not None}
     held, broke = pauses.held(c, settings), bool(money.full(c, [campaign.id]))
-    loaded = {p.address_id: p for p in paces.load(c, sorted({p.address_id for p in mine}), now, settings)}
+    loaded = pace_logs.load(c, sorted({p.address_id for p in mine}), now, settings)
     service = capacity.of_service(c, now, settings)
-    made = [_of_lane(_base(campaign, p, waiting[p.target_id, p.address_id]), loaded.get(p.address_id), others,
+    fine = min(EXACT, max(LEAST_PLAYED, PLAYED // max(1, len(mine))))
+    made = [_of_lane(_base(campaign, p, waiting[p.target_id, p.address_id]), loaded.get(p.address_id), others, fine,
                      now=now if campaign.state == "live" and not held.holds(p.channel, p.target_id) else None,
                      broke=broke and p.channel == Channel.FAX,
                      ceiling=None if p.address_id in pinned else paces.ceiling(Channel(p.channel), settings)) for p in mine]
@@ -117,13 +126,13 @@ def _waiting(c: Connection, campaign_ids: list[int], target_ids: list[int]) -> d
     by_office: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
     for p in queries.places(c, [t for t in target_ids if any((t, ch.value) in counts for ch in Channel)]):
         by_office[p.target_id, p.channel].append(p.address_id)
+    elsewhere = queries.queued_at(c, [(target, address) for (target, channel), (_, *further) in by_office.items()
+                                      for address in further if counts.get((target, channel))], ELSEWHERE)
     waiting: dict[tuple[int, int], int] = {}
     for (target, channel), (first, *further) in by_office.items():
-        left = counts.get((target, channel), 0)
-        for address in further:
-            there = queries.queued_at(c, target, address, ELSEWHERE) if left else 0
-            waiting[target, address], left = there, left - there
-        waiting[target, first] = left
+        there = {(target, address): elsewhere.get((target, address), 0) for address in further}
+        waiting |= there
+        waiting[target, first] = counts.get((target, channel), 0) - sum(there.values())
     return {place: n - carried.get(place, 0) for place, n in waiting.items() if n > carried.get(place, 0)}
 
 
@@ -133,8 +142,8 @@ def _base(campaign: campaigns.CampaignRow, place: Any, waiting: int) -> LaneFore
                         waiting, "none", None, waiting if campaign.deadline else 0, campaign.deadline, None)
 
 
-def _of_lane(made: LaneForecast, pace: paces.Pace | None, others: dict[tuple[int, int], int], *, now: datetime | None,
-             broke: bool, ceiling: tuple[Rule, ...] | None) -> LaneForecast:
+def _of_lane(made: LaneForecast, pace: paces.Pace | None, others: dict[tuple[int, int], int], fine: int, *,
+             now: datetime | None, broke: bool, ceiling: tuple[Rule, ...] | None) -> LaneForecast:
     """The whole of it. `now` is None while nothing of it is sent, `broke` where there is no money for it, `ceiling` None where the
     operator has pinned the limit."""
     if now is None or pace is None:
@@ -143,19 +152,18 @@ def _of_lane(made: LaneForecast, pace: paces.Pace | None, others: dict[tuple[int
         return replace(made, why="address")
     if broke:
         return replace(made, why="budget")
-    lane = _lane(pace, made, others, now)
-    empty = Releases(lane).empty_at()
-    made = replace(made, pace=format_rules(binding([*pace.rules, *pace.budgets])), misses=0, empty_at=None if empty == NEVER else empty)
-    deadline = made.deadline
-    if deadline is None or empty < deadline:
-        return made
-    made = replace(made, misses=misses(lane, deadline))
-    if ceiling is None:
-        return replace(made, why="pin")
-    limit = needed(lane, deadline, (*ceiling, CALL) if made.channel is Channel.FAX else ceiling)
-    if limit is not None:
-        return replace(made, needed=str(limit))
-    return replace(made, why="ceiling" if needed(lane, deadline, ()) else "hours")
+    asked = (*ceiling, CALL) if ceiling is not None and made.channel is Channel.FAX else ceiling
+    seen = _outlook(_lane(pace, made, others, now), made.deadline, asked, fine)
+    return replace(made, pace=format_rules(binding([*pace.rules, *pace.budgets])), misses=seen.misses,
+                   empty_at=None if seen.empty_at == NEVER else seen.empty_at, needed=str(seen.needed) if seen.needed else None,
+                   why="pin" if seen.misses and ceiling is None else seen.why)
+
+
+def _outlook(lane: Lane, deadline: datetime | None, ceiling: tuple[Rule, ...] | None, fine: int) -> Outlook:
+    """What is foretold of a lane, by whoever asked last if nothing has changed there."""
+    soon = deadline is not None and deadline - lane.now < 60 * KEPT
+    key = (lane.own, lane.others, lane.rules, lane.starts, tuple(lane.budgets.items()), deadline, ceiling, fine)
+    return _OUTLOOKS.get(key, lane.now, timedelta(0) if soon else KEPT, lambda: foretell(lane, deadline, ceiling, fine))
 
 
 def _within(made: LaneForecast, limits: Sequence[capacity.Capacity], now: datetime) -> LaneForecast:

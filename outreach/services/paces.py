@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -155,7 +156,10 @@ class Pace:
 
 def hours_of(channel: Channel, hours: str, zone: str) -> OfficeHours:
     """A target's office hours; a fax target that states none is only called in waking hours."""
-    return OfficeHours.parse(hours or (WAKING if channel is Channel.FAX else "always"), zone)
+    return _parsed(hours or (WAKING if channel is Channel.FAX else "always"), zone)
+
+
+_parsed = lru_cache(maxsize=1000)(OfficeHours.parse)
 
 
 def ceiling(channel: Channel, settings: Settings) -> tuple[Rule, ...]:
@@ -172,6 +176,34 @@ def rules_of(rows: Sequence[Any], channel: Channel, settings: Settings) -> tuple
     return tuple(sorted(found | set(ceiling(channel, settings)), key=str))
 
 
+class Reading:
+    """What a pace asks of the database, lane by lane: for the few that a drain holds."""
+
+    def __init__(self, c: Connection, now: datetime) -> None:
+        self._c = c
+        self.now = now
+
+    def since(self, period: timedelta | None) -> datetime | None:
+        """When a period began that ends now; None for all time."""
+        return None if period is None else self.now - period
+
+    def starts(self, address_id: int, count: int, period: timedelta | None, campaign_id: int | None) -> list[datetime]:
+        """The newest `count` starts in the period, ascending."""
+        return delivery.starts(self._c, address_id, count, self.since(period), campaign_id=campaign_id)
+
+    def started(self, address_id: int, rule: Rule, campaign_id: int | None) -> int:
+        """How many started in the rule's period, at the most its count."""
+        return delivery.started_within(self._c, address_id, rule, self.now, campaign_id=campaign_id)
+
+    def turns(self, address_id: int) -> dict[int, datetime]:
+        """When each campaign last had its turn."""
+        return delivery.last_turns(self._c, address_id)
+
+    def line_until(self, address_id: int) -> datetime | None:
+        """Until when a call to this number is under way."""
+        return delivery.line_busy_until(self._c, address_id, self.now)
+
+
 def load(c: Connection, address_ids: Sequence[int], now: datetime, settings: Settings) -> list[Pace]:
     """The paces of these lanes. A lane without a live campaign has none."""
     return of(c, delivery.lane_targets(c, address_ids), now, settings)
@@ -179,13 +211,18 @@ def load(c: Connection, address_ids: Sequence[int], now: datetime, settings: Set
 
 def of(c: Connection, rows: Sequence[Any], now: datetime, settings: Settings) -> list[Pace]:
     """The paces of the lanes that these rows of `delivery.lane_targets` are about."""
+    return made(Reading(c, now), rows, settings)
+
+
+def made(reading: Reading, rows: Sequence[Any], settings: Settings) -> list[Pace]:
+    """The same from what somebody has read."""
     by_address: dict[int, list[Any]] = {}
     for row in rows:
         by_address.setdefault(row.address_id, []).append(row)
-    return [_pace(c, address_id, rows, now, settings) for address_id, rows in sorted(by_address.items())]
+    return [_pace(reading, address_id, rows, settings) for address_id, rows in sorted(by_address.items())]
 
 
-def _pace(c: Connection, address_id: int, rows: Sequence[Any], now: datetime, settings: Settings) -> Pace:
+def _pace(reading: Reading, address_id: int, rows: Sequence[Any], settings: Settings) -> Pace:
     channel = Channel(rows[0].channel)
     campaigns = {r.campaign_id for r in rows}
     shares: dict[int, set[Rule]] = {}
@@ -193,21 +230,21 @@ def _pace(c: Connection, address_id: int, rows: Sequence[Any], now: datetime, se
         if row.share:
             shares.setdefault(row.campaign_id, set()).update(parse_rules(row.share))
     return Pace(
-        address_id, channel, rows[0].state == "ok", _log(c, address_id, rules_of(rows, channel, settings), now),
+        address_id, channel, rows[0].state == "ok", _log(reading, address_id, rules_of(rows, channel, settings)),
         hours={r.target_id: hours_of(channel, r.hours, r.timezone) for r in rows},
         campaign_of={r.target_id: r.campaign_id for r in rows},
-        shares={campaign: _log(c, address_id, tuple(sorted(rules, key=str)), now, campaign) for campaign, rules in sorted(shares.items())},
-        turns=delivery.last_turns(c, address_id) if len(campaigns) > 1 else {},
-        line_free_at=delivery.line_busy_until(c, address_id, now) if channel is Channel.FAX else None,
+        shares={campaign: _log(reading, address_id, tuple(sorted(rules, key=str)), campaign) for campaign, rules in sorted(shares.items())},
+        turns=reading.turns(address_id) if len(campaigns) > 1 else {},
+        line_free_at=reading.line_until(address_id) if channel is Channel.FAX else None,
         backed_off_until=rows[0].backoff_until, setbacks=rows[0].setbacks)
 
 
-def _log(c: Connection, address_id: int, rules: tuple[Rule, ...], now: datetime, campaign_id: int | None = None) -> Log:
+def _log(reading: Reading, address_id: int, rules: tuple[Rule, ...], campaign_id: int | None = None) -> Log:
     exact = tuple(r for r in rules if r.count <= EXACT)
     big = tuple(r for r in rules if r.count > EXACT)
     count, period = horizon(exact) if exact else (1, SPREAD_UP_TO)  # of big ones the last start is enough, to spread
-    starts = delivery.starts(c, address_id, count, None if period is None else now - period, campaign_id=campaign_id) if rules else []
-    return Log(exact, starts, {r: r.count - delivery.started_within(c, address_id, r, now, campaign_id=campaign_id) for r in big})
+    starts = reading.starts(address_id, count, period, campaign_id) if rules else []
+    return Log(exact, starts, {r: r.count - reading.started(address_id, r, campaign_id) for r in big})
 
 
 def soon(now: datetime, at: datetime | None) -> datetime | None:
