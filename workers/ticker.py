@@ -8,7 +8,7 @@ from collections.abc import Callable
 from outreach.db import utcnow
 from outreach.logs import get
 from outreach.queue import QueueName, ring
-from outreach.services import bounces, inquiries, lanes, notices, polls, recalls, sweep, webhooks
+from outreach.services import bounces, inquiries, lanes, notices, polls, recalls, sweep, webhook_posts
 
 log = get()
 TICK = 1.0
@@ -20,7 +20,7 @@ def tick() -> None:
     """Ring for every queue that has something due."""
     now = utcnow()
     names = set(lanes.due_queues(now))
-    if notices.due(now) or webhooks.due(now):
+    if notices.due(now) or webhook_posts.due(now):
         names.add(QueueName.NOTICE)
     if polls.due(now) or inquiries.due(now) or recalls.due(now):
         names.add(QueueName.FAX)

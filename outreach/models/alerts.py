@@ -48,6 +48,14 @@ class Webhook(Base):
     created_at: Mapped[datetime]
     since_event: Mapped[int] = mapped_column(server_default="0")
     """The newest `letter_events` row that has been looked at for it."""
+    failures: Mapped[int] = mapped_column(server_default="0")
+    """Posts in a row that it did not take."""
+    failing_since: Mapped[datetime | None]
+    """When the first of those was made."""
+    not_before: Mapped[datetime]
+    """It rests until then: after a failure, and while something is being posted to it."""
+    turn_at: Mapped[datetime]
+    """When it last had its turn; whose is the longest ago is next."""
     disabled_at: Mapped[datetime | None]
     disabled_why: Mapped[str | None] = mapped_column(String(200))
 
@@ -61,6 +69,8 @@ class WebhookDelivery(Base):
     event: Mapped[str] = mapped_column(String(80))
     """The event's own id; unique for a webhook, so that nothing is posted as two."""
     kind: Mapped[str] = mapped_column(String(30))
+    rank: Mapped[int]
+    """0: an alert, 1: letters. The lower goes first."""
     body: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(8))
     tries: Mapped[int] = mapped_column(server_default="0")
@@ -73,6 +83,6 @@ class WebhookDelivery(Base):
     __table_args__ = (
         UniqueConstraint("webhook_id", "event"),
         CheckConstraint("state IN ('queued', 'sending', 'taken', 'failed')", name="state"),
-        Index("ix_webhook_deliveries_due", "not_before", postgresql_where=text("state IN ('queued', 'sending')"),
+        Index("ix_webhook_deliveries_due", "webhook_id", "rank", "id", postgresql_where=text("state IN ('queued', 'sending')"),
               sqlite_where=text("state IN ('queued', 'sending')")),
     )

@@ -1,4 +1,4 @@
-"""What is asked about matters that somebody should look at, and about the programs that want to know."""
+"""What is asked about matters that somebody should look at."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, func, select
 
 from outreach.models import (
     Address,
@@ -14,19 +14,16 @@ from outreach.models import (
     Breaker,
     Campaign,
     Letter,
-    LetterEvent,
     Member,
     Organizer,
     Report,
     Target,
     TargetAddress,
-    Webhook,
-    WebhookDelivery,
     table,
 )
 
-A, C, W, D = table(Alert), table(Campaign), table(Webhook), table(WebhookDelivery)
-M, PEOPLE, L, E = table(Member), table(Organizer), table(Letter), table(LetterEvent)
+A, C = table(Alert), table(Campaign)
+M, PEOPLE, L = table(Member), table(Organizer), table(Letter)
 T, TA, ADDR, BREAKERS, REPORTS = table(Target), table(TargetAddress), table(Address), table(Breaker), table(Report)
 AWAKE = ("live", "paused")
 
@@ -101,72 +98,6 @@ def people(connection: Connection, campaign_id: int | None) -> list[Any]:
 def slug_of(connection: Connection, campaign_id: int) -> str:
     """A campaign's slug."""
     return str(connection.execute(select(C.c.slug).where(C.c.id == campaign_id)).scalar_one())
-
-
-# programs
-
-def webhooks(connection: Connection, campaign_id: int | None) -> Sequence[Any]:
-    """A campaign's webhooks (None: the operator's), the oldest first."""
-    mine = W.c.campaign_id.is_(None) if campaign_id is None else W.c.campaign_id == campaign_id
-    return connection.execute(select(W).where(mine).order_by(W.c.id)).all()
-
-
-def webhook(connection: Connection, webhook_id: str) -> Any | None:
-    """One webhook."""
-    return connection.execute(select(W).where(W.c.id == webhook_id)).first()
-
-
-def listeners(connection: Connection, campaign_id: int | None) -> Sequence[Any]:
-    """Webhooks in use that hear of this campaign: its own and the operator's."""
-    mine = W.c.campaign_id.is_(None)
-    return connection.execute(select(W).where(W.c.disabled_at.is_(None), mine if campaign_id is None else or_(
-        mine, W.c.campaign_id == campaign_id)).order_by(W.c.id)).all()
-
-
-def in_use(connection: Connection) -> Sequence[Any]:
-    """Webhooks in use, by id."""
-    return connection.execute(select(W).where(W.c.disabled_at.is_(None)).order_by(W.c.id)).all()
-
-
-def last_taken(connection: Connection, webhook_id: str) -> datetime | None:
-    """When a webhook last took something."""
-    found: datetime | None = connection.execute(select(func.max(D.c.ended_at)).where(
-        D.c.webhook_id == webhook_id, D.c.state == "taken")).scalar()
-    return found
-
-
-def newest_event(connection: Connection) -> int:
-    """The id of the newest letter event; 0 without any."""
-    return int(connection.execute(select(func.coalesce(func.max(E.c.id), 0))).scalar_one())
-
-
-def events_after(connection: Connection, after: int, most: int) -> Sequence[Any]:
-    """Letter events with a higher id, in order: id, letter_id, at, before, after, why, campaign_id, slug,
-    target (its key), channel."""
-    return connection.execute(
-        select(E.c.id, E.c.letter_id, E.c.at, E.c.before, E.c.after, E.c.why, L.c.campaign_id, C.c.slug, T.c.key.label("target"),
-               L.c.channel)
-        .join(L, L.c.id == E.c.letter_id).join(C, C.c.id == L.c.campaign_id).join(T, T.c.id == L.c.target_id)
-        .where(E.c.id > after).order_by(E.c.id).limit(most)).all()
-
-
-def deliveries_due(connection: Connection, now: datetime) -> bool:
-    """Whether something waits to be posted now."""
-    return connection.execute(select(D.c.id).where(_due(now)).limit(1)).first() is not None
-
-
-def next_delivery(now: datetime) -> Any:
-    """A sub-select: the delivery to make next, locked; one that somebody else has locked is left out."""
-    return select(D.c.id).where(_due(now)).order_by(D.c.not_before, D.c.id).limit(1).with_for_update(skip_locked=True)
-
-
-def _due(now: datetime) -> Any:
-    return or_(and_(D.c.state == "queued", D.c.not_before <= now), and_(D.c.state == "sending", D.c.lease_until <= now))
-
-
-def deliveries(connection: Connection, webhook_id: str, most: int) -> Sequence[Any]:
-    """The newest deliveries of a webhook."""
-    return connection.execute(select(D).where(D.c.webhook_id == webhook_id).order_by(D.c.id.desc()).limit(most)).all()
 
 
 def open_reports(connection: Connection) -> Sequence[Any]:

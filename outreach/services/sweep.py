@@ -38,7 +38,8 @@ from outreach.services import (
     stats,
     stops,
     throttle,
-    webhooks,
+    webhook_events,
+    webhook_posts,
 )
 from outreach.settings import get_settings
 
@@ -80,7 +81,8 @@ def sweep(now: datetime | None = None) -> dict[str, int]:
         "digests": lambda: copies.gather(now),
         "costs_settled": lambda: budgets.settle(now),
         "alerts_changed": lambda: alerts.look(now, forecasts=now.second < ONCE_A_MINUTE),
-        "events_gathered": lambda: webhooks.gather(now),
+        "events_gathered": lambda: webhook_events.gather(now),
+        "posts_forgotten": lambda: webhook_posts.forget(now),
         "scrubbed": lambda: scrubbing.scrub_due(now),
     }
     done, failures = dict[str, int](), list[Exception]()

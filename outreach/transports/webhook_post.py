@@ -9,15 +9,20 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-import time
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import certifi
 import httpcore
 
-SECONDS = 10.0
+from outreach.transports.timed import Limit, TimedBackend
+
+SECONDS = 5.0
+"""For all of a post, from the look-up of its name to the last byte that is read."""
 MOST_READ = 2000
 """Bytes of an answer that are looked at."""
 
@@ -34,56 +39,41 @@ class Inside(OSError):
     """The name leads into a network that webhooks must not reach."""
 
 
-class _Timed(httpcore.NetworkStream):
-    """A stream with one end for all that is read and written: whoever answers drop by drop keeps nobody waiting."""
-
-    def __init__(self, stream: httpcore.NetworkStream, end: float) -> None:
-        self._stream, self._end = stream, end
-
-    def _left(self) -> float:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise httpcore.ReadTimeout("the answer took too long")
-        return left
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._left())
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._left())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None,
-                  timeout: float | None = None) -> httpcore.NetworkStream:
-        return _Timed(self._stream.start_tls(ssl_context, server_hostname, self._left()), self._end)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _Anywhere(httpcore.SyncBackend):
-    """Connects to any address; all of it is over in `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+class _Outside(TimedBackend):
+    """Connects only to addresses of the public internet (`ipaddress`: global, no multicast)."""
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
                     socket_options: Iterable[Any] | None = None) -> httpcore.NetworkStream:
-        return _Timed(super().connect_tcp(host, port, timeout, local_address, socket_options), self._end)
-
-
-class _Outside(_Anywhere):
-    """The same, but only addresses of the public internet (`ipaddress`: global, no multicast)."""
-
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
-                    socket_options: Iterable[Any] | None = None) -> httpcore.NetworkStream:
-        places = [ipaddress.ip_address(str(found[4][0]).partition("%")[0]) for found in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM)]
+        places = [ipaddress.ip_address(place.partition("%")[0]) for place in _looked_up(
+            host, port, self._limit.left(timeout, httpcore.ConnectTimeout))]
         if not places or not all(is_public(p) for p in places):
             raise Inside(f"{host} is not an address of the public internet")
         return super().connect_tcp(str(places[0]), port, timeout, local_address, socket_options)
+
+
+@lru_cache(maxsize=1)
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certifi.where())  # takes longer to make than a post
+
+
+def _looked_up(host: str, port: int, seconds: float) -> list[str]:
+    """The addresses of a name. Raises OSError, also when that takes longer: the resolver's own patience cannot be set."""
+    found: SimpleQueue[list[str] | OSError | UnicodeError] = SimpleQueue()
+
+    def look() -> None:
+        try:
+            found.put([str(place[4][0]) for place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+        except (OSError, UnicodeError) as e:
+            found.put(e)
+
+    threading.Thread(target=look, daemon=True).start()
+    try:
+        answer = found.get(timeout=seconds)
+    except Empty as e:
+        raise TimeoutError(f"the name {host} was not found in time") from e
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def is_public(place: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -100,9 +90,9 @@ def is_public(place: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 def post(url: str, body: bytes, headers: Mapping[str, str], *, private: bool = False, seconds: float = SECONDS) -> Answer:
     """POST `body`. `private` lets it go into our own network too (for tests, and operators who mean it). Never raises."""
     limits = {"connect": seconds, "read": seconds, "write": seconds, "pool": seconds}
-    backend = _Anywhere(seconds) if private else _Outside(seconds)
+    backend = (TimedBackend if private else _Outside)(Limit(seconds))
     try:
-        with httpcore.ConnectionPool(ssl_context=ssl.create_default_context(cafile=certifi.where()), network_backend=backend,
+        with httpcore.ConnectionPool(ssl_context=_trust(), network_backend=backend,
                                      max_connections=1) as pool, \
                 pool.stream("POST", url, headers=list(headers.items()), content=body, extensions={"timeout": limits}) as answer:
             read = b""

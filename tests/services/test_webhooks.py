@@ -20,7 +20,7 @@ from sqlalchemy import insert
 from outreach.db import new_id, unit_of_work
 from outreach.errors import NotAllowed, NotFound
 from outreach.models import LetterEvent, Webhook, WebhookDelivery, table
-from outreach.services import alerts, campaigns, webhooks
+from outreach.services import alerts, campaigns, webhook_events, webhook_posts, webhooks
 from outreach.transports.webhook_post import is_public, post
 from tests.services.helpers import Desk
 from tests.transports.servers import Answer, HttpServer, running
@@ -61,9 +61,9 @@ def test_an_alert_is_posted_once_and_signed(ear: Ear) -> None:
     _, secret = add(ear, "alert.opened")
     campaigns.set_state("night-bus", "pause", now=ear.desk.now, why="most failed")
     alerts.look(ear.desk.now)
-    assert webhooks.due(ear.desk.now)
-    assert webhooks.deliver(now=ear.desk.now) == 1
-    assert webhooks.deliver(now=ear.desk.now) == 0
+    assert webhook_posts.due(ear.desk.now)
+    assert webhook_posts.deliver(now=ear.desk.now) == 1
+    assert webhook_posts.deliver(now=ear.desk.now) == 0
     (asked,) = ear.heard
     signed = f"{asked.headers['webhook-id']}.{asked.headers['webhook-timestamp']}.".encode() + asked.body
     proof = base64.b64encode(hmac.new(base64.b64decode(secret.removeprefix("whsec_")), signed, hashlib.sha256).digest()).decode()
@@ -76,11 +76,11 @@ def test_letters_are_told_without_anybodys_data_and_each_change_once(ear: Ear) -
     add(ear, "letter.sent", "letter.queued")
     ear.desk.write(name="Maxine Kowalski")
     ear.desk.send()
-    assert webhooks.gather(ear.desk.now) == 0, "a transaction with a lower number may still be under way"
+    assert webhook_events.gather(ear.desk.now) == 0, "a transaction with a lower number may still be under way"
     ear.desk.later(seconds=11)
-    assert webhooks.gather(ear.desk.now) == 2
-    assert webhooks.gather(ear.desk.now) == 0
-    webhooks.deliver(now=ear.desk.now)
+    assert webhook_events.gather(ear.desk.now) == 2
+    assert webhook_events.gather(ear.desk.now) == 0
+    webhook_posts.deliver(now=ear.desk.now)
     assert [e["event"] for e in ear.events()] == ["letter.queued", "letter.sent"]
     said = str([a.body for a in ear.heard])
     assert "Kowalski" not in said and "people.example" not in said and "transit.example" not in said
@@ -90,22 +90,22 @@ def test_nothing_of_other_campaigns_is_told_but_the_operators_webhook_hears_all(
     ear.desk.campaign("day-bus")
     add(ear, "letter.queued")
     ear.desk.write("day-bus")
-    webhooks.gather(ear.desk.later(seconds=11))
-    assert not webhooks.due(ear.desk.now)
+    webhook_events.gather(ear.desk.later(seconds=11))
+    assert not webhook_posts.due(ear.desk.now)
     add(ear, "letter.queued", slug=None)
     ear.desk.write("day-bus")
-    assert webhooks.gather(ear.desk.later(seconds=11)) == 1
+    assert webhook_events.gather(ear.desk.later(seconds=11)) == 1
 
 
 def test_what_is_not_taken_comes_again_the_same_until_it_is(ear: Ear) -> None:
     add(ear, "letter.queued")
     ear.desk.write()
-    webhooks.gather(ear.desk.later(seconds=11))
+    webhook_events.gather(ear.desk.later(seconds=11))
     ear.status = 503
-    assert webhooks.deliver(now=ear.desk.now) == 1
-    assert webhooks.deliver(now=ear.desk.now) == 0, "not at once"
+    assert webhook_posts.deliver(now=ear.desk.now) == 1
+    assert webhook_posts.deliver(now=ear.desk.now) == 0, "not at once"
     ear.status = 200
-    assert webhooks.deliver(now=ear.desk.later(minutes=1)) == 1
+    assert webhook_posts.deliver(now=ear.desk.later(minutes=1)) == 1
     assert ear.heard[0].body == ear.heard[1].body
     assert ear.heard[0].headers["webhook-id"] == ear.heard[1].headers["webhook-id"]
     assert ear.desk.one(WebhookDelivery).state == "taken"
@@ -114,10 +114,10 @@ def test_what_is_not_taken_comes_again_the_same_until_it_is(ear: Ear) -> None:
 def test_a_delivery_whose_sender_died_is_made_by_another(ear: Ear) -> None:
     add(ear, "letter.queued")
     ear.desk.write()
-    webhooks.gather(ear.desk.later(seconds=11))
+    webhook_events.gather(ear.desk.later(seconds=11))
     ear.desk.change(WebhookDelivery, state="sending", lease_until=ear.desk.now + timedelta(seconds=60))
-    assert webhooks.deliver(now=ear.desk.now) == 0
-    assert webhooks.deliver(now=ear.desk.later(seconds=61)) == 1
+    assert webhook_posts.deliver(now=ear.desk.now) == 0
+    assert webhook_posts.deliver(now=ear.desk.later(seconds=61)) == 1
 
 
 def test_one_that_takes_nothing_for_days_or_is_gone_is_switched_off(ear: Ear) -> None:
@@ -125,10 +125,10 @@ def test_one_that_takes_nothing_for_days_or_is_gone_is_switched_off(ear: Ear) ->
     ear.status = 500
     for _ in range(5):
         ear.desk.write()
-        webhooks.gather(ear.desk.later(hours=23))
-        webhooks.deliver(now=ear.desk.now)
+        webhook_events.gather(ear.desk.later(hours=23))
+        webhook_posts.deliver(now=ear.desk.now)
     assert ear.desk.one(Webhook).disabled_at is not None
-    assert not webhooks.due(ear.desk.later(days=1))
+    assert not webhook_posts.due(ear.desk.later(days=1))
     (shown,) = webhooks.of_campaign("night-bus")
     assert "three days" in (shown.disabled_why or "")
 
@@ -177,22 +177,22 @@ def test_a_later_number_with_an_earlier_time_hides_no_event(ear: Ear) -> None:
         for ago in (5, 15):
             c.execute(insert(table(LetterEvent)).values(letter_id=letter, at=now - timedelta(seconds=ago), before="queued", after="sent",
                                                         why="accepted"))
-    assert webhooks.gather(now) + webhooks.gather(now + timedelta(minutes=1)) == 2
+    assert webhook_events.gather(now) + webhook_events.gather(now + timedelta(minutes=1)) == 2
 
 
 def test_one_that_took_something_lately_stays_however_much_waits(ear: Ear) -> None:
     made, _ = add(ear, "letter.sent")
     now, long_ago = ear.desk.now, ear.desk.now - timedelta(days=10)
     ear.desk.change(Webhook, created_at=long_ago)
-    rows = [{"id": new_id((now - timedelta(minutes=10)).timestamp()), "webhook_id": made, "event": f"e{i}", "kind": "letters", "body": "{}",
-             "state": "queued", "not_before": now, "created_at": now} for i in range(1001)]
+    rows = [{"id": new_id((now - timedelta(minutes=10)).timestamp()), "webhook_id": made, "event": f"e{i}", "kind": "letters", "rank": 1,
+             "body": "{}", "state": "queued", "not_before": now, "created_at": now} for i in range(1001)]
     taken = {**rows[0], "id": new_id((now - timedelta(hours=1)).timestamp()), "event": "ok", "state": "taken",
              "ended_at": now - timedelta(hours=1)}
     with unit_of_work() as c:
         c.execute(insert(table(WebhookDelivery)).values(taken))
         c.execute(insert(table(WebhookDelivery)), rows)
     ear.status = 500
-    webhooks.deliver(most=1, now=now)
+    webhook_posts.deliver(most=1, now=now)
     assert ear.desk.one(Webhook).disabled_at is None
 
 
