@@ -70,18 +70,18 @@ def unknown_attempts_locked(connection: Connection, letter_id: str) -> Sequence[
 
 
 def to_resend(connection: Connection, now: datetime, grace: timedelta, *, askable: str, tries: dict[Channel, int], most: int) -> list[str]:
-    """Ids of letters that their campaign's rule sends again: asked about in vain, or not to be asked about, for `grace`.
+    """Ids of letters that their campaign's rule sends again: those that nobody can be asked about, for `grace`.
 
-    A fax waits until its provider's time to try is over too. `askable`: the fax transport that is set, which must have been
-    asked at least once. `tries`: the most by channel. Withdrawn, late and ended ones are left out.
+    A fax waits until its provider's time to try is over too. `askable`: the fax transport that is set. What it took is not sent
+    again by rule: its list, had whole, proves that a fax is not there (`inquiries.ask`), and if it cannot be had, or names
+    candidates, an organizer decides. `tries`: the most by channel. Withdrawn, late and ended ones are left out.
     """
-    asked = or_(AT.c.transport != askable, AT.c.polled_at.is_not(None))
     line: ColumnElement[bool] = or_(AT.c.line_until.is_(None), AT.c.line_until <= now)
     left = or_(*(and_(L.c.channel == channel.value, L.c.tries < n) for channel, n in tries.items()))
     return list(connection.execute(
         select(L.c.id).select_from(L.join(AT, AT.c.id == L.c.attempt_id).join(C, C.c.id == L.c.campaign_id))
         .where(_OPEN_QUESTION, C.c.on_unknown == "resend", C.c.state.in_(("live", "paused")), L.c.withdrawn_at.is_(None),
-               or_(C.c.deadline.is_(None), C.c.deadline > now), AT.c.ended_at <= now - grace, line, asked, left)
+               or_(C.c.deadline.is_(None), C.c.deadline > now), AT.c.ended_at <= now - grace, line, AT.c.transport != askable, left)
         .order_by(L.c.state_at).limit(most)).scalars())
 
 

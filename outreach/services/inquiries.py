@@ -180,7 +180,8 @@ def hindrance(c: Connection, letter: Any, now: datetime) -> Reason | None:
 
 
 def resend(now: datetime) -> int:
-    """Queue again what a campaign with `on_unknown = "resend"` has waited for in vain. Returns how many letters."""
+    """Queue again what a campaign with `on_unknown = "resend"` has waited for in vain and nobody can be asked about. Returns how many
+    letters."""
     with reading() as c:
         tries = {channel: schedule.tries for channel, schedule in SCHEDULES.items()}
         ids = queries.to_resend(c, now, GRACE, askable=provider(), tries=tries, most=200)

@@ -359,27 +359,39 @@ def test_the_rule_ends_with_the_tries(again: Desk) -> None:
     assert (again.letter(token).state, len(again.attempts())) == ("unknown", 12)
 
 
-def test_a_fax_goes_again_by_rule_only_when_it_was_asked_about_and_its_provider_has_given_up(again: Desk) -> None:
+def test_the_rule_sends_no_fax_again_that_its_provider_may_have(again: Desk) -> None:
     at = FaxProvider(again)
     token = lost(at)
-    at.add()  # two candidates
-    again.later(minutes=40)
-    assert "resent" not in again.sweep(), "nobody has asked yet"
-    assert asked(at, seconds=1) == 0
-    assert again.sweep()["resent"] == 1
-    assert again.letter(token).state == "queued"
-    assert again.send(QueueName.FAX) == 1
-    assert at.posts == 2
+    at.add()  # two candidates, between which nobody guesses
+    for _ in range(60):
+        asked(at, hours=1)
+        assert "resent" not in again.sweep()
+    assert again.letter(token).state == "unknown"
+    assert (at.posts, again.one(Attempt).inquiry) == (1, "the provider lists 2 faxes to this number since then")
 
 
-def test_a_fax_waits_for_its_provider_s_time_to_try(again: Desk) -> None:
+def test_the_rule_sends_no_fax_again_that_its_provider_was_never_asked_about(again: Desk) -> None:
     at = FaxProvider(again)
-    lost(at)
-    at.add()
-    asked(at, minutes=20)
-    assert "resent" not in again.sweep()
+    token = lost(at)
+    at.lists = [CLOSE] * 1000
+    for _ in range(60):
+        asked(at, minutes=2)
+        assert "resent" not in again.sweep()
+    assert (again.letter(token).state, again.one(Attempt).inquiry) == ("unknown", "the provider could not be asked")
+    again.later(days=3)  # by now it is asked no more
+    again.sweep()
+    assert (again.letter(token).state, at.posts) == ("unknown", 1)
+
+
+def test_a_fax_of_a_provider_that_cannot_be_asked_any_more_goes_again_once_that_one_has_given_up(again: Desk) -> None:
+    at = FaxProvider(again)
+    token = lost(at)
+    at.telnyx()
+    again.later(minutes=20)
+    assert "resent" not in again.sweep(), "it may still be tried there"
     again.later(minutes=13)
     assert again.sweep()["resent"] == 1
+    assert again.letter(token).state == "queued"
 
 
 # an organizer

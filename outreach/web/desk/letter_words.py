@@ -70,6 +70,12 @@ def why(name: str | None) -> str:
     return "" if name in _HIDDEN else reason(name)
 
 
+def held_back(inquiry: str | None) -> str:
+    """Why a fax of unknown outcome is not sent again though its campaign's rule says so; `inquiry`: what asking has brought."""
+    brought = f"So far: {inquiry}." if inquiry else "It has not answered yet."
+    return f"The campaign’s rule sends it again only once the provider’s own list shows that it is not there. {brought}"
+
+
 def letters(n: int, channel: str) -> str:
     """"1 e-mail", "12 faxes"."""
     one, many = ("fax", "faxes") if channel == Channel.FAX else ("e-mail", "e-mails")

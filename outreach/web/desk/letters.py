@@ -13,7 +13,7 @@ from starlette.responses import Response
 from outreach.domain.letters import Channel, Reason, State, Verdict
 from outreach.domain.roles import Right
 from outreach.errors import NotFound
-from outreach.services import campaigns, desk_letters
+from outreach.services import campaigns, desk_letters, inquiries
 from outreach.services.desk_letters import Full, Wanted
 from outreach.services.forecast import in_words
 from outreach.web.desk import letter_words
@@ -107,7 +107,13 @@ def _told(full: Full, at: Place) -> dict[str, Any]:
         "attempts": [{"n": n, "a": a, "said": letter_words.VERDICTS[Verdict(a.verdict)], "why": letter_words.why(a.reason),
                       "by": letter_words.PROVIDERS.get(a.transport, a.transport), "receipts": [
                           (clock(r.at), _receipt(r)) for r in receipts]} for n, (a, receipts) in enumerate(full.attempts, 1)],
-        "may_steer": at.may(Right.STEER)}
+        "held_back": _held_back(full, at), "may_steer": at.may(Right.STEER)}
+
+
+def _held_back(full: Full, at: Place) -> str:
+    asked = [a for a, _ in full.attempts if a.verdict == Verdict.UNKNOWN and a.waived_at is None and a.transport == inquiries.provider()]
+    wanted = full.letter.state == State.UNKNOWN and at.here.on_unknown == "resend"
+    return letter_words.held_back(asked[-1].inquiry) if wanted and asked else ""
 
 
 def _receipt(r: Any) -> str:

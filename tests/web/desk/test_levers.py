@@ -10,7 +10,7 @@ import pytest
 from outreach.db import unit_of_work, utcnow
 from outreach.domain.letters import Reason
 from outreach.domain.roles import Role
-from outreach.models import Attempt, Letter, table
+from outreach.models import Attempt, Campaign, Letter, table
 from outreach.services import campaigns, settle
 from tests.services.helpers import COMMISSIONER, COUNCIL
 from tests.web.desk.conftest import DeskSite
@@ -169,3 +169,17 @@ def test_unknown_letters_show_what_is_known_and_are_resolved(at: DeskSite) -> No
     client.post(f"{BASE}/unknown", data={"outcome": "resend", "seen": utcnow().isoformat()})
     assert "unknown" not in at.desk.states()
     assert at.desk.states().count("sent") == 1
+
+
+def test_an_unknown_fax_says_why_its_campaigns_rule_does_not_send_it_again(at: DeskSite) -> None:
+    client = at.signed_in(Role.ORGANIZER)
+    send(at)
+    one = next(x for x in at.desk.letters() if x.state == "sent")
+    listed = "the provider lists 2 faxes to this number since then"
+    at.desk.change(Attempt, table(Attempt).c.letter_id == one.id, verdict="unknown", transport="twilio", inquiry=listed)
+    with unit_of_work() as c:
+        settle.settle(c, one.id, at.desk.now, Reason.OUTCOME_UNKNOWN)
+    page = f"/o/c/night-bus/letters/{one.id}"
+    assert "rule sends it again" not in client.get(page).text
+    at.desk.change(Campaign, on_unknown="resend")
+    assert f"only once the provider’s own list shows that it is not there. So far: {listed}." in client.get(page).text
