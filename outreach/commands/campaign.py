@@ -18,6 +18,8 @@ app = typer.Typer(no_args_is_help=True, help="Import, publish, pause, stop and l
 address_app = typer.Typer(no_args_is_help=True, help="Addresses to which nothing is sent, whichever campaign asks.")
 
 Slug = Annotated[str, typer.Argument(help="The campaign's slug.")]
+REMINDER = ("make sure that the person or family concerned wants this, knows what the page says, and that it is online now; the desk's "
+            "check-list asks for it, this command only writes into the audit log that it did not")
 OneTarget = Annotated[str, typer.Option("--target", metavar="ID", help="Only one of its targets, by its id in the file.")]
 
 app.command()(drafts.draft)
@@ -77,19 +79,22 @@ def _summary(row: campaigns.CampaignRow) -> dict[str, Any]:
             "published_at": row.published_at and row.published_at.isoformat()}
 
 
-def _move(slug: str, action: str) -> None:
+def _move(slug: str, action: str, *, agreed: bool | None = None) -> bool:
+    """Whether it is another state than before."""
     before = campaigns.get(slug).state
-    row = campaigns.set_state(slug, action, now=utcnow())
+    row = campaigns.set_state(slug, action, now=utcnow(), agreed=agreed)
     if row.state == "live" and before != "live":
         for warning in campaigns.publishing_warnings(slug):
             typer.echo(f"warning: {warning}", err=True)
     typer.echo(f"{slug}: {'was already' if row.state == before else 'is now'} {row.state}")
+    return row.state != before
 
 
 @app.command()
 def publish(slug: Slug) -> None:
-    """Put a draft online: supporters can send."""
-    _move(slug, "publish")
+    """Put a draft online: supporters can send. The desk's check-list is not asked here."""
+    if _move(slug, "publish", agreed=False):
+        typer.echo(f"reminder: {REMINDER}", err=True)
 
 
 @app.command()

@@ -17,6 +17,8 @@ class Right(StrEnum):
     """Approve and reject held letters."""
     STEER = "steer"
     """Limits, pauses, stop, retries, what becomes of letters whose outcome is not known."""
+    SUBMIT = "submit"
+    """Write in people's names: pass letters on that supporters wrote on another site."""
     EDIT = "edit"
     """The campaign's content, and publishing it."""
     EXPORT = "export"
@@ -38,7 +40,7 @@ class Role(StrEnum):
 
 _VIEWER = frozenset({Right.SEE})
 _MODERATOR = _VIEWER | {Right.READ, Right.MODERATE}
-_ORGANIZER = _MODERATOR | {Right.STEER, Right.EDIT, Right.EXPORT}
+_ORGANIZER = _MODERATOR | {Right.STEER, Right.SUBMIT, Right.EDIT, Right.EXPORT}
 RIGHTS: MappingProxyType[Role, frozenset[Right]] = MappingProxyType({
     Role.VIEWER: _VIEWER, Role.MODERATOR: _MODERATOR, Role.ORGANIZER: _ORGANIZER, Role.OWNER: _ORGANIZER | {Right.MANAGE}})
 """What each role may do in its campaign."""

@@ -182,8 +182,11 @@ def _targets(_database: Engine, campaign_id: int, _revision: int) -> tuple[Targe
                      for t in queries.targets(c, campaign_id))
 
 
-def set_state(slug: str, action: str, *, now: datetime, who: str = audit.COMMAND_LINE, why: str = "") -> CampaignRow:
+def set_state(slug: str, action: str, *, now: datetime, who: str = audit.COMMAND_LINE, why: str = "",
+              agreed: bool | None = None) -> CampaignRow:
     """Publish, pause, resume or close. An action that has already been taken changes nothing. `why` is a pause's that nobody asked for.
+
+    `agreed`: whether `who` vouches that the person or family concerned wants it online; None where that is written down elsewhere.
 
     Raises NotFound, Conflict (the campaign's state does not allow it, its deadline has passed), NotAllowed (something
     that must be there before letters go out is missing; the text names it).
@@ -212,6 +215,9 @@ def set_state(slug: str, action: str, *, now: datetime, who: str = audit.COMMAND
         lanes.mark(c, queries.letter_lanes(c, row.id), now)
         audit.note(c, f"campaign: {action}", at=now, who=who, campaign_id=row.id,
                    detail=f"{row.state} → {to}" + (f": {why}" if why else ""))
+        if action == "publish" and agreed is not None:
+            audit.note(c, "person concerned agrees" if agreed else "person concerned: not asked", at=now, who=who, campaign_id=row.id,
+                       detail="said when it was published" if agreed else "published without the check-list")
         return _row(queries.by_slug(c, slug), slug)
 
 

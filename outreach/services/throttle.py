@@ -75,20 +75,30 @@ def spend(c: Connection, network: str | None, form: FormInput, now: datetime) ->
         raise FormInvalid({"": forms.THROTTLED})
 
 
-def spend_for(c: Connection, network: str | None, what: str, allowance: int, now: datetime) -> None:
-    """Count one use of `what` by a client's address, `allowance` an hour apart from forms. Raises TooMany when it is spent."""
+def spend_for(c: Connection, network: str | None, what: str, allowance: int, now: datetime) -> bool:
+    """Count one use of `what` by a client's address, `allowance` an hour apart from forms; True for the first in an hour. Raises TooMany
+    when it is spent."""
     known = prefix(network)
-    if known is not None and not _spend(c, tokens.mac("network", f"{known} {what}", length=32), allowance, now):
+    if known is None:
+        return False
+    used = tokens.mac("network", f"{known} {what}", length=32)
+    first = submissions.forms_of_network(c, used, _slot(now) - timedelta(hours=1)) == 0
+    if not _spend(c, used, allowance, now):
         raise TooMany(f"more than {allowance} of {what} an hour from one network")
+    return first
 
 
 def _spend(c: Connection, network: str, allowance: int, now: datetime) -> bool:
-    slot = now.replace(minute=now.minute - now.minute % SLOT, second=0, microsecond=0)
+    slot = _slot(now)
     if submissions.forms_of_network(c, network, slot - timedelta(hours=1)) >= allowance:
         return False
     row = dialect_insert(c, _USE).values(network=network, since=slot, n=1)
     c.execute(row.on_conflict_do_update(index_elements=["network", "since"], set_={"n": _USE.c.n + 1}))
     return True
+
+
+def _slot(now: datetime) -> datetime:
+    return now.replace(minute=now.minute - now.minute % SLOT, second=0, microsecond=0)
 
 
 def forget(c: Connection, now: datetime) -> None:

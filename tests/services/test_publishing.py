@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from outreach.commands.campaign import app
 from outreach.db import reading
 from outreach.errors import NotAllowed
+from outreach.models import AuditEntry
 from outreach.queries import delivery
 from outreach.services import campaigns, compose
 from outreach.settings import get_settings
@@ -46,6 +47,16 @@ def test_both_real_publishes_and_both_sandboxes_say_that_nothing_leaves(desk: De
     told = CliRunner().invoke(app, ["publish", "day-bus"])
     assert "is now live" in told.stdout
     assert "nothing leaves this machine" not in told.stderr
+
+
+def test_the_command_line_publishes_without_the_check_list_and_says_so(desk: Desk) -> None:
+    desk.campaign(state="draft")
+    told = CliRunner().invoke(app, ["publish", "night-bus"])
+    assert (told.exit_code, told.stdout) == (0, "night-bus: is now live\n")
+    assert told.stderr.count("reminder: ") == 1 and "person or family concerned" in told.stderr
+    again = CliRunner().invoke(app, ["publish", "night-bus"])
+    assert (again.exit_code, "reminder" in again.stderr) == (0, False)
+    assert [e.what for e in desk.rows(AuditEntry) if e.what.startswith("person")] == ["person concerned: not asked"]
 
 
 def test_faxes_without_an_answered_telephone_are_warned_of(desk: Desk) -> None:

@@ -13,10 +13,11 @@ from outreach.domain.roles import Right
 from outreach.errors import NotAllowed
 from outreach.services import campaigns, forms, listings, stops, terms
 from outreach.services.campaigns import CampaignRow
-from outreach.web.api.caller import Caller, Place, caller, within
+from outreach.web.api.caller import Caller, Place, caller
 from outreach.web.api.paging import LINK, Limit, Page, cut, linked
+from outreach.web.api.problems import Failed
 from outreach.web.api.route import Guarded, declared
-from outreach.web.api.shapes import ALWAYS, WRITES, Body, Moment, See, Steer, Text
+from outreach.web.api.shapes import ALWAYS, WRITES, Body, Edit, Moment, See, Steer, Text
 
 router = APIRouter(route_class=Guarded, tags=["campaigns"])
 
@@ -50,6 +51,14 @@ class Stop(Body):
         description="What supporters read on all its pages.", examples=["The council has kept the night bus. Thank you."])
 
 
+class Publish(Body):
+    """What the token's owner vouches for."""
+
+    agreed: bool = Field(description="The person or family concerned wants the campaign, knows what its page says and when it goes "
+                                     "online; true, too, where it is about nobody in person. The token's owner vouches for it, and the "
+                                     "audit log says so.", examples=[True])
+
+
 def shown(row: CampaignRow, rights: frozenset[Right]) -> Campaign:
     """A campaign for whoever holds these rights."""
     def said(at: object) -> str | None:
@@ -79,11 +88,14 @@ def get_campaign(at: See) -> Campaign:
 
 
 @router.post("/campaigns/{slug}/publish", operation_id="publish_campaign", responses=WRITES, dependencies=[Depends(declared)])
-def publish_campaign(at: Annotated[Place, Depends(within(Right.EDIT))]) -> Campaign:
-    """Put a draft online: supporters can send."""
+def publish_campaign(at: Edit, body: Publish) -> Campaign:
+    """Put a draft online: supporters can send. What the desk's check-list asks of a person, `agreed` says."""
+    if not body.agreed:
+        raise Failed(422, "not-agreed", "Ask the person or family concerned first, then publish with `agreed`: true; the token's owner "
+                     "vouches for it.")
     if not terms.accepted(at.caller.visitor):
         raise NotAllowed("the token's owner has not accepted the acceptable-use text; that is done at the desk, /o/terms")
-    return _moved(at, "publish")
+    return shown(campaigns.set_state(at.slug, "publish", now=at.now, who=at.who, agreed=True), at.rights)
 
 
 @router.post("/campaigns/{slug}/pause", operation_id="pause_campaign", responses=WRITES, dependencies=[Depends(declared)])

@@ -18,7 +18,7 @@ from outreach.services.definitions import Outdated
 from outreach.web.api.caller import Caller, caller
 from outreach.web.api.problems import Failed
 from outreach.web.api.route import Guarded, declared
-from outreach.web.api.shapes import ALWAYS, WRITES, Edit, See, problem
+from outreach.web.api.shapes import ALWAYS, WRITES, Edit, problem
 
 router = APIRouter(route_class=Guarded, tags=["campaigns"])
 MEDIA_TYPE = "application/toml"
@@ -52,7 +52,7 @@ def _tags(header: str | None) -> list[str]:
 @router.get("/campaigns/{slug}/definition", operation_id="get_definition", response_class=Response, responses={
     **ALWAYS, 200: {"description": "The campaign's file (docs/campaign-file.md).", "headers": _ETAG, "content": {MEDIA_TYPE: _FILE}},
     304: {"description": "It is as you have it."}})
-def get_definition(at: See, if_none_match: Annotated[str | None, Header(alias="If-None-Match", max_length=500)] = None) -> Response:
+def get_definition(at: Edit, if_none_match: Annotated[str | None, Header(alias="If-None-Match", max_length=500)] = None) -> Response:
     """The campaign as a file. What is read here can be written back, and changes nothing then."""
     text, mark = definitions.read(at.slug)
     headers = {"etag": f'"{mark}"', "cache-control": "private, no-cache"}

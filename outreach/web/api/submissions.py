@@ -13,7 +13,7 @@ from outreach.errors import FormInvalid
 from outreach.services import forms, partners
 from outreach.services.forms import FormInput
 from outreach.web.api.route import Guarded, declared
-from outreach.web.api.shapes import WRITES, Body, See, Text
+from outreach.web.api.shapes import WRITES, Body, Submit, Text
 
 router = APIRouter(route_class=Guarded, tags=["submissions"])
 NOT_AGREED = "The supporter has to agree to the wording in force; `consent_version` of the campaign names it."
@@ -51,7 +51,7 @@ class Taken(BaseModel):
 
 
 @router.post("/campaigns/{slug}/submissions", operation_id="submit", status_code=201, responses=WRITES, dependencies=[Depends(declared)])
-def submit(request: Request, at: See, body: Submission) -> Taken:
+def submit(request: Request, at: Submit, body: Submission) -> Taken:
     """Send a supporter's letter, with all checks, limits and rules of the campaign's own form.
 
     Where mailboxes are confirmed, the supporter gets a mail first.
@@ -63,8 +63,8 @@ def submit(request: Request, at: See, body: Submission) -> Taken:
     if errors:
         raise FormInvalid(errors)
     form = FormInput(token="", targets=tuple(body.targets), consent=True, subject=body.subject or None, body=body.body or None, **fields)
-    return Taken(status_url=partners.submit_for(at.slug, form, network=at.caller.network, supporters_network=body.client_ip,
-                                                token_id=at.caller.token_id, now=at.now))
+    return Taken(status_url=partners.submit_for(at.campaign, form, network=at.caller.network, supporters_network=body.client_ip,
+                                                token_id=at.caller.token_id, who=at.who, now=at.now))
 
 
 def _is_address(text: str) -> bool:

@@ -26,6 +26,7 @@ EXPIRIES = {"30": "30 days", "90": "90 days", "365": "a year", "": "never"}
 RIGHT_WORDS: Mapping[Right, str] = {
     Right.SEE: "figures, states, pace and forecast; nobody’s data", Right.READ: "letters and what supporters wrote of themselves",
     Right.MODERATE: "approve and reject held letters", Right.STEER: "limits, pauses, stop, retries",
+    Right.SUBMIT: "pass letters on that supporters wrote on your own site",
     Right.EDIT: "the campaign’s content, and publishing it", Right.EXPORT: "take letters and submissions away as files",
     Right.MANAGE: "members, webhooks, the audit log", Right.OPERATE: "the service as a whole"}
 

@@ -13,12 +13,13 @@ from outreach.web.api import create_api
 from tests.web.api.conftest import Api, Program
 
 METHODS = ("get", "put", "post", "patch", "delete")
-NEEDS = {"publish_campaign": Right.EDIT, "put_definition": Right.EDIT, "list_letters": Right.READ, "get_letter": Right.READ,
+NEEDS = {"publish_campaign": Right.EDIT, "get_definition": Right.EDIT, "submit": Right.SUBMIT,
+         "put_definition": Right.EDIT, "list_letters": Right.READ, "get_letter": Right.READ,
          "list_held": Right.MODERATE, "get_decision": Right.MODERATE, "approve_held": Right.MODERATE, "reject_held": Right.MODERATE,
          "undo_decision": Right.MODERATE,
          "export_rows": Right.EXPORT, "export_faxes": Right.EXPORT,
          "list_webhooks": Right.MANAGE, "add_webhook": Right.MANAGE, "remove_webhook": Right.MANAGE}
-SEEN = {"get_campaign", "get_definition", "list_targets", "get_statistics", "get_forecast", "submit", "get_report"}
+SEEN = {"get_campaign", "list_targets", "get_statistics", "get_forecast", "get_report"}
 """What the least right opens; everything else is a lever."""
 PARTS = {"target": "commissioner", "kind": "letters"}
 
@@ -40,6 +41,7 @@ def send(client: Program, method: str, path: str, described: dict[str, Any], slu
 
 def _body(operation: str) -> dict[str, Any]:
     return {"stop_campaign": {"outcome": "won", "message": "Thank you."}, "resolve_letter": {"outcome": "sent"},
+            "publish_campaign": {"agreed": True},
             "submit": {"name": "Jane Doe", "email": "jane@people.example", "channel": "email", "consent_version": "1"},
             "reject_held": {"note": "No."}, "cancel_letter": {"why": "x"}, "cancel_waiting": {"why": "x"},
             "place_letter": {"where": "back"},

@@ -131,7 +131,7 @@ def test_what_was_sent_is_not_repeated_in_a_problem(api: Api) -> None:
 def test_a_partner_s_letter_is_taken_as_the_form_takes_it(api: Api) -> None:
     desk = api.desk
     desk.campaign()
-    client = api.program(scopes={Right.SEE})
+    client = api.program(scopes={Right.SUBMIT})
     taken = client.post(f"{AT}/submissions", json=FORM)
     assert desk.one(Submission).state == "unconfirmed"  # the mailbox is asked first, here too
     with TestClient(api.app) as browser:
@@ -162,15 +162,42 @@ def test_a_campaign_is_steered_from_draft_to_thanks(api: Api) -> None:
     api.desk.campaign(state="draft")
     client = api.program()
     for action, state in (("publish", "live"), ("pause", "paused"), ("pause", "paused"), ("resume", "live")):
-        answer = client.post(f"{AT}/{action}")
+        answer = client.post(f"{AT}/{action}", json={"agreed": True} if action == "publish" else None)
         assert (answer.status_code, answer.json()["state"]) == (200, state)
     stopped = client.post(f"{AT}/stop", json={"outcome": "won", "message": "Thank you."}).json()
     assert (stopped["state"], stopped["outcome"], stopped["undo_until"] is None) == ("stopped", "won", False)
     assert client.post(f"{AT}/undo").json()["state"] == "live"
     assert client.post(f"{AT}/close").json()["state"] == "closed"
     told = [e for e in api.desk.rows(AuditEntry) if e.who.startswith("owner@night-bus.example (API token ")]
-    assert [e.what for e in told] == ["campaign: publish", "campaign: pause", "campaign: resume", "campaign: stop", "campaign: stop undone",
-                                      "campaign: close"]
+    assert [e.what for e in told] == ["campaign: publish", "person concerned agrees", "campaign: pause", "campaign: resume",
+                                      "campaign: stop", "campaign: stop undone", "campaign: close"]
+
+
+def test_publishing_needs_somebody_s_word_for_the_person_concerned(api: Api) -> None:
+    api.desk.campaign(state="draft")
+    client = api.program()
+    refused = client.post(f"{AT}/publish", json={"agreed": False})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:outreach:problem:not-agreed")
+    nothing = client.post(f"{AT}/publish")
+    assert (nothing.status_code, nothing.headers["content-type"]) == (422, "application/problem+json")
+    assert campaigns.get("night-bus").state == "draft"
+    assert client.post(f"{AT}/publish", json={"agreed": True}).json()["state"] == "live"
+    said = next(e for e in api.desk.rows(AuditEntry) if e.what == "person concerned agrees")
+    assert said.who.startswith("owner@night-bus.example (API token ")
+
+
+def test_who_only_sees_writes_no_letters_and_reads_no_file(api: Api) -> None:
+    api.desk.campaign()
+    for role in (Role.VIEWER, Role.MODERATOR):
+        client = api.program(role)
+        refused = client.post(f"{AT}/submissions", json=FORM)
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:outreach:problem:missing-right")
+        assert client.get(f"{AT}/definition").status_code == 403
+    assert not api.desk.rows(Submission)
+    partner = api.program(scopes={Right.SUBMIT})
+    assert [partner.post(f"{AT}/submissions", json={**FORM, "email": f"{x}@people.example"}).status_code for x in "ab"] == [201, 201]
+    told = [e for e in api.desk.rows(AuditEntry) if e.what == "letters passed on by program"]
+    assert [e.who.partition(" ")[0] for e in told] == ["owner@night-bus.example"], "once an hour, not for each"
 
 
 def test_a_definition_written_back_changes_nothing_and_an_outdated_one_is_refused(api: Api) -> None:
