@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, select, union_all
 
+from outreach.domain.letters import State
 from outreach.models import (
     Address,
     Alert,
     Breaker,
     Campaign,
+    Counter,
+    CounterDelta,
     Letter,
     Member,
+    Notice,
     Organizer,
     Report,
     Target,
@@ -23,7 +27,8 @@ from outreach.models import (
 )
 
 A, C = table(Alert), table(Campaign)
-M, PEOPLE, L = table(Member), table(Organizer), table(Letter)
+M, PEOPLE, L, N = table(Member), table(Organizer), table(Letter), table(Notice)
+COUNTERS, DELTAS = table(Counter), table(CounterDelta)
 T, TA, ADDR, BREAKERS, REPORTS = table(Target), table(TargetAddress), table(Address), table(Breaker), table(Report)
 AWAKE = ("live", "paused")
 
@@ -83,6 +88,21 @@ def proposed(connection: Connection) -> Sequence[Any]:
 def failing_providers(connection: Connection, since: datetime) -> Sequence[Any]:
     """Providers that have not been usable since before this time: transport, why, since."""
     return connection.execute(select(BREAKERS.c.transport, BREAKERS.c.why, BREAKERS.c.since).where(BREAKERS.c.since <= since)).all()
+
+
+def waiting_for(connection: Connection, channel: str) -> Sequence[Any]:
+    """Live campaigns of which letters on this channel are queued, as the counters have it: id, slug, title."""
+    queued = f"letter:{State.QUEUED.value}"
+    both = union_all(*(select(t.c.campaign_id, n.label("n")).where(t.c.name == queued, t.c.channel == channel)
+                       for t, n in ((COUNTERS, COUNTERS.c.n), (DELTAS, DELTAS.c.delta)))).subquery()
+    some = select(both.c.campaign_id).group_by(both.c.campaign_id).having(func.sum(both.c.n) > 0)
+    return connection.execute(select(C.c.id, C.c.slug, C.c.title).where(C.c.state == "live", C.c.id.in_(some)).order_by(C.c.id)).all()
+
+
+def not_mailed_yet(connection: Connection, alert_id: str) -> set[str]:
+    """Who has not been mailed yet that an alert was opened: addresses. Nobody begins to mail them until this transaction ends."""
+    return set(connection.execute(select(N.c.recipient).where(
+        N.c.kind == "alert", N.c.ref.startswith(f"{alert_id}:", autoescape=True), N.c.state == "queued").with_for_update()).scalars())
 
 
 def people(connection: Connection, campaign_id: int | None) -> list[Any]:

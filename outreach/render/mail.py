@@ -37,7 +37,8 @@ KINDS: Mapping[str, frozenset[str]] = {
     "rejected": frozenset({"campaign_title", "link", "never_link", "note"}),
     "report": frozenset({"campaign_title", "slug", "reason", "link"}),
     "bundle": frozenset({"title", "cover", "link"}),
-    "alert": frozenset({"name", "detail", "link", "opened"}), "alert_over": frozenset({"name", "detail", "link", "opened"}),
+    "alert": frozenset({"name", "detail", "link", "opened", "over"}),
+    "alert_over": frozenset({"name", "detail", "link", "opened", "over"}),
     "fax_copy": frozenset({"campaign_title", "target", "fax_number", "state"}),
     "invite": frozenset({"campaign_title", "role", "link", "expires"}), "reset": frozenset({"link", "expires"}),
 }

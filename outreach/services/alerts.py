@@ -1,7 +1,8 @@
 """Alerts: each matter that an organizer should look at is told once, and once more when it is over.
 
 A look compares what is the matter now with the alerts that are open. One that has gone stays open until it has been calm for
-`CALM`, so that a provider that comes and goes is one alert, not twenty.
+`CALM`, so that a provider that comes and goes is one alert, not twenty. Where the mail that it began has not gone by then, as
+when it is the mail's provider that failed, that mail says both and there is no second one.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from typing import Any
 from sqlalchemy import Connection, insert, update
 
 from outreach.db import new_id, reading, unit_of_work
+from outreach.domain.letters import Channel
 from outreach.logs import get
 from outreach.models import Alert, table
 from outreach.queries import alerts as queries
 from outreach.queries import money
 from outreach.services import budgets, campaigns, forecast, notices, webhooks
 from outreach.settings import get_settings
+from outreach.transports.registry import transport_name
 
 log = get()
 _ALERTS = table(Alert)
@@ -41,6 +44,10 @@ NAMES = MappingProxyType({
 """What each kind of alert is called."""
 _ROOMS = {"campaign_paused": "levers", "deadline": "levers", "budget": "money", "unknown": "letters?state=unknown",
           "address_suspect": "levers"}
+_PARTS = {"provider_failing": "#sending", "address_proposed": "#proposed", "report": "#reports"}
+"""Of the operator's page."""
+_SEEN_ONLY = frozenset({"provider_failing"})
+"""What campaigns see on their pages and their programs hear, but nobody there is mailed: it is the operator's to mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,8 @@ def look(now: datetime, *, forecasts: bool = True) -> int:
                 c.execute(update(_ALERTS).where(_ALERTS.c.id == alert.id).values(calm_since=now))
             elif now - alert.calm_since >= CALM:
                 c.execute(update(_ALERTS).where(_ALERTS.c.id == alert.id).values(closed_at=now))
-                _tell(c, "alert_over", alert.id, alert.campaign_id, now)
-                webhooks.offer(c, alert.campaign_id, f"{alert.id}.over", "alert.closed", _body(c, alert, closed_at=now), now=now)
+                _tell(c, "alert_over", alert, now)
+                _post(c, alert, f"{alert.id}.over", "alert.closed", now, closed_at=now)
                 changed += 1
     if changed:
         notices.ring_soon()
@@ -107,14 +114,27 @@ def _open(c: Connection, matter: Matter, now: datetime) -> None:
     alert_id = new_id(now.timestamp())
     c.execute(insert(_ALERTS).values(id=alert_id, kind=matter.kind, ref=matter.ref[:120], campaign_id=matter.campaign_id,
                                      detail=matter.detail[:500], opened_at=now))
-    _tell(c, "alert", alert_id, matter.campaign_id, now)
     row = queries.by_id(c, alert_id)
-    webhooks.offer(c, matter.campaign_id, f"{alert_id}.open", "alert.opened", _body(c, row), now=now)
+    _tell(c, "alert", row, now)
+    _post(c, row, f"{alert_id}.open", "alert.opened", now)
 
 
-def _tell(c: Connection, kind: str, alert_id: str, campaign_id: int | None, now: datetime) -> None:
-    for person in queries.people(c, campaign_id):
-        notices.add(c, kind, f"{alert_id}:{person.id}", recipient=person.email, campaign_id=campaign_id, now=now)
+def _tell(c: Connection, kind: str, alert: Any, now: datetime) -> None:
+    if _is_seen_only(alert):
+        return
+    hear_of_both = queries.not_mailed_yet(c, alert.id) if kind == "alert_over" else set()
+    for person in queries.people(c, alert.campaign_id):
+        if person.email not in hear_of_both:
+            notices.add(c, kind, f"{alert.id}:{person.id}", recipient=person.email, campaign_id=alert.campaign_id, now=now)
+
+
+def _post(c: Connection, alert: Any, event: str, kind: str, now: datetime, *, closed_at: datetime | None = None) -> None:
+    webhooks.offer(c, alert.campaign_id, event, kind, _body(c, alert, closed_at), now=now, operators=not _is_seen_only(alert))
+
+
+def _is_seen_only(alert: Any) -> bool:
+    """Whether it is a campaign's view of something that the operator has an alert of their own about."""
+    return alert.campaign_id is not None and alert.kind in _SEEN_ONLY
 
 
 def _body(c: Connection, alert: Any, closed_at: datetime | None = None) -> dict[str, Any]:
@@ -128,9 +148,7 @@ def _matters(c: Connection, now: datetime) -> Iterator[Matter]:
     currency = get_settings().currency
     for r in queries.paused_themselves(c):
         yield Matter("campaign_paused", str(r.id), r.id, f"{r.title}: {r.paused_why}")
-    for r in queries.failing_providers(c, now - FAILING):
-        yield Matter("provider_failing", r.transport, None,
-                     f"{r.transport} has not been usable since {r.since:%Y-%m-%d %H:%M} UTC: {r.why}")
+    yield from _failing(c, now)
     for r in money.nearly_spent(c, NEARLY_SPENT):
         yield Matter("budget", str(r.campaign_id), r.campaign_id,
                      f"{r.title}: {budgets.said(r.spent, currency)} of {budgets.said(r.cap, currency)} are spent"
@@ -146,6 +164,19 @@ def _matters(c: Connection, now: datetime) -> Iterator[Matter]:
                      "there until you approve it")
     for r in queries.open_reports(c):
         yield Matter("report", r.id, None, f"{r.title} was reported; see what was written")
+
+
+def _failing(c: Connection, now: datetime) -> Iterator[Matter]:
+    """Providers out of use: the operator's matter, and that of each campaign whose letters wait for one."""
+    channels = [(channel, transport_name(channel, get_settings())) for channel in Channel]
+    for r in queries.failing_providers(c, now - FAILING):
+        said = f"{r.transport} has not been usable since {r.since:%Y-%m-%d %H:%M} UTC: {r.why}"
+        yield Matter("provider_failing", r.transport, None, said)
+        for channel in (channel for channel, name in channels if name == r.transport):
+            what = "e-mails" if channel is Channel.EMAIL else "faxes"
+            for w in queries.waiting_for(c, channel.value):
+                yield Matter("provider_failing", f"{r.transport}:{w.id}", w.id, f"{w.title}: its {what} wait. {said}. It is tried again "
+                             "by itself, and the operator of this service knows")
 
 
 def _deadlines(now: datetime) -> Iterator[Matter]:
@@ -176,5 +207,5 @@ def one(alert_id: str) -> AlertRow | None:
 
 
 def _row(alert: Any, slug: str | None) -> AlertRow:
-    path = f"/o/c/{slug}/{_ROOMS.get(alert.kind, '')}" if slug else "/o/operator"
+    path = f"/o/c/{slug}/{_ROOMS.get(alert.kind, '')}" if slug else f"/o/operator{_PARTS.get(alert.kind, '')}"
     return AlertRow(alert.id, alert.kind, NAMES.get(alert.kind, alert.kind), alert.detail, alert.opened_at, alert.closed_at, path)

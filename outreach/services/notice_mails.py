@@ -122,10 +122,11 @@ def _alert(row: Any, settings: Settings, now: datetime) -> OutgoingMail | None:
     from outreach.services import alerts  # which queues these
 
     alert = alerts.one(row.ref.partition(":")[0])
-    if alert is None or (row.kind == "alert" and alert.closed_at is not None):
+    if alert is None:
         return None
+    over = f"{alert.closed_at:%Y-%m-%d %H:%M} UTC" if alert.closed_at else ""
     return _mail(row, settings, now, "en", name=alert.name, detail=alert.detail, link=f"{settings.public_url}{alert.path}",
-                 opened=f"{alert.opened_at:%Y-%m-%d %H:%M} UTC")
+                 opened=f"{alert.opened_at:%Y-%m-%d %H:%M} UTC", over=over)
 
 
 def _report(row: Any, settings: Settings, now: datetime) -> OutgoingMail | None:

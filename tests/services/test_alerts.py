@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 
 from outreach.db import unit_of_work
-from outreach.models import Address, Alert, Breaker, Campaign, Letter, Member, Notice, Organizer, table
-from outreach.services import access, alerts, budgets, campaigns
-from tests.services.helpers import Desk, text_of
+from outreach.models import Address, Alert, Breaker, Campaign, Letter, Member, Notice, Organizer, WebhookDelivery, table
+from outreach.services import access, alerts, budgets, campaigns, webhooks
+from outreach.services import desk as desk_look
+from tests.services.helpers import Desk, mail_of, text_of
 
 MEMBERS, ORGANIZERS, BREAKERS = table(Member), table(Organizer), table(Breaker)
 
@@ -125,3 +127,57 @@ def test_the_operator_is_told_of_a_campaign_that_has_nobody(desk: Desk) -> None:
     campaigns.set_state("night-bus", "pause", now=desk.now, why="x")
     alerts.look(desk.now)
     assert told(desk) == [("alert", "boss@letters.example")]
+
+
+def breaker(desk: Desk, transport: str = "smtp") -> None:
+    with unit_of_work() as c:
+        c.execute(insert(BREAKERS).values(transport=transport, until=desk.now, trips=1, since=desk.now, why="535 go away"))
+
+
+def test_a_mail_that_could_not_go_before_its_matter_was_over_says_both_at_once(watched: Desk) -> None:
+    """The provider that fails is the one that would have carried it."""
+    breaker(watched)
+    alerts.look(watched.later(minutes=3))
+    with unit_of_work() as c:
+        c.execute(delete(BREAKERS))
+    alerts.look(watched.later(minutes=1))
+    alerts.look(watched.later(minutes=6))
+    (mail,) = watched.notify()
+    text = text_of(mail)
+    assert "535 go away" in text and "over" in text and "You will hear" not in text
+    assert str(mail_of(mail)["subject"]).startswith("Over: ")
+
+
+def test_campaigns_whose_letters_wait_for_it_see_that_a_provider_fails(watched: Desk) -> None:
+    watched.campaign("day-bus")  # nothing of it waits
+    watched.campaign("fax-bus")
+    watched.write("fax-bus", channel="fax")
+    watched.write()
+    breaker(watched)
+    alerts.look(watched.later(minutes=3))
+    (seen,) = alerts.of_campaign("night-bus")
+    assert (seen.kind, seen.path) == ("provider_failing", "/o/c/night-bus/") and "535 go away" in seen.detail
+    assert alerts.of_campaign("day-bus") == alerts.of_campaign("fax-bus") == []
+    assert told(watched) == [("alert", "boss@letters.example")], "its organizers can mend nothing; they see it"
+    assert desk_look.take(campaigns.get("night-bus").id, watched.now).alerts == 1
+    with unit_of_work() as c:
+        c.execute(delete(BREAKERS))
+    alerts.look(watched.now)
+    alerts.look(watched.later(minutes=6))
+    assert alerts.of_campaign("night-bus")[0].closed_at == watched.now
+    assert {kind for kind, to in told(watched) if to != "boss@letters.example"} == set()
+
+
+def test_a_failing_provider_is_posted_to_the_campaigns_programs_and_once_to_the_operators(watched: Desk) -> None:
+    watched.write()
+    mine, _ = webhooks.add("night-bus", "https://hooks.example/mine", ["alert.opened", "alert.closed"], now=watched.now, who="x")
+    theirs, _ = webhooks.add(None, "https://hooks.example/ops", ["alert.opened", "alert.closed"], now=watched.now, who="x")
+    breaker(watched)
+    alerts.look(watched.later(minutes=3))
+    with unit_of_work() as c:
+        c.execute(delete(BREAKERS))
+    alerts.look(watched.now)
+    alerts.look(watched.later(minutes=6))
+    posts = [(d.webhook_id, d.kind, json.loads(d.body)["data"][0]["campaign"]) for d in watched.rows(WebhookDelivery)]
+    assert sorted(posts) == sorted([(mine, "alert.opened", "night-bus"), (mine, "alert.closed", "night-bus"),
+                                    (theirs, "alert.opened", None), (theirs, "alert.closed", None)])
