@@ -16,11 +16,15 @@ _PAUSED_CHANNELS = select(P.c.name).where(P.c.kind == "channel")
 PAUSED_TARGETS = select(P.c.target_id).where(P.c.kind == "target")
 """A sub-select: the ids of targets to which nothing is sent for the time being."""
 
+SPENT = select(B.c.campaign_id).where(B.c.full_at.is_not(None))
+"""A sub-select: the ids of campaigns whose fax budget is used up."""
+NOT_SPENT: ColumnElement[bool] = or_(L.c.channel != "fax", L.c.campaign_id.not_in(SPENT))
+"""The condition on a letter under which there is money for it."""
+
 # No part of this looks at the letter inside the sub-select: each is run once a statement, not once a letter.
 NOT_PAUSED: ColumnElement[bool] = and_(
     ~select(P.c.kind).where(or_(P.c.kind == "everything", and_(P.c.kind == "provider", P.c.name == bindparam("transport", "")))).exists(),
-    L.c.channel.not_in(_PAUSED_CHANNELS), L.c.target_id.not_in(PAUSED_TARGETS),
-    or_(L.c.channel != "fax", L.c.campaign_id.not_in(select(B.c.campaign_id).where(B.c.full_at.is_not(None)))))
+    L.c.channel.not_in(_PAUSED_CHANNELS), L.c.target_id.not_in(PAUSED_TARGETS), NOT_SPENT)
 """The condition on a letter under which no pause holds it, and no budget that is used up. Takes the parameter `transport`, the name
 of the transport that would take it ("smtp", "sendgrid", "twilio", "telnyx"); without it a provider's pause is not seen."""
 

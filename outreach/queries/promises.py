@@ -26,7 +26,7 @@ from outreach.models import (
     table,
 )
 from outreach.queries.campaigns import LETTER_CHANNELS
-from outreach.queries.pauses import PAUSED_TARGETS
+from outreach.queries.pauses import NOT_SPENT, PAUSED_TARGETS
 
 L, C, A, AT, LANE, EV = table(Letter), table(Campaign), table(Address), table(Attempt), table(Lane), table(LetterEvent)
 COUNTERS, DELTAS, T, TA, V, N, R = (table(Counter), table(CounterDelta), table(Target), table(TargetAddress), table(CampaignVersion),
@@ -94,7 +94,7 @@ def _may_go(lanes: Any) -> Any:
 def _going(now: datetime, but_not: Collection[str]) -> tuple[ColumnElement[bool], ...]:
     return (L.c.state == State.QUEUED.value, L.c.carried_by.is_(None), L.c.withdrawn_at.is_(None), C.c.state == "live",
             or_(C.c.deadline.is_(None), C.c.deadline > now), A.c.state == "ok", L.c.target_id.not_in(PAUSED_TARGETS),
-            L.c.channel.not_in(but_not))
+            L.c.channel.not_in(but_not), NOT_SPENT)
 
 
 def _goes_on(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -24,7 +24,7 @@ from outreach.models import (
     TargetAddress,
     table,
 )
-from outreach.queries.pauses import PAUSED_TARGETS
+from outreach.queries.pauses import NOT_SPENT, PAUSED_TARGETS, SPENT
 
 L, C, LANE, AT = table(Letter), table(Campaign), table(Lane), table(Attempt)
 N, S, EV, A = table(Notice), table(Submission), table(LetterEvent), table(Address)
@@ -158,9 +158,11 @@ def forgotten_lanes(connection: Connection, most: int, but_not: Collection[str] 
     paused (`but_not`) left out."""
     waits = select(L.c.id).join(C, C.c.id == L.c.campaign_id).join(A, A.c.id == L.c.address_id).where(
         L.c.address_id == LANE.c.address_id, L.c.state == State.QUEUED.value, C.c.state == "live", A.c.state == "ok",
-        L.c.target_id.not_in(PAUSED_TARGETS)).exists()
-    live = select(TA.c.address_id).join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id).where(
-        C.c.state == "live", T.c.id.not_in(PAUSED_TARGETS))  # or each queued letter of a paused campaign would be looked at
+        L.c.target_id.not_in(PAUSED_TARGETS), NOT_SPENT).exists()
+    # Or each queued letter of a campaign that is paused, or has no money left, would be looked at.
+    live = (select(TA.c.address_id).join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id)
+            .join(A, A.c.id == TA.c.address_id)
+            .where(C.c.state == "live", T.c.id.not_in(PAUSED_TARGETS), or_(A.c.channel != "fax", C.c.id.not_in(SPENT))))
     return list(connection.execute(select(LANE.c.address_id).where(
         LANE.c.next_wake_at.is_(None), LANE.c.holder.is_(None), LANE.c.queue.not_in(but_not), LANE.c.address_id.in_(live), waits)
         .order_by(LANE.c.address_id).limit(most)).scalars())

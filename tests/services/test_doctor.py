@@ -15,7 +15,8 @@ from outreach.cli import app
 from outreach.db import new_id, unit_of_work
 from outreach.domain.letters import Verdict
 from outreach.models import Attempt, CounterDelta, Lane, Letter, LetterEvent, Notice, table
-from outreach.services import checkup
+from outreach.queue import QueueName
+from outreach.services import budgets, checkup
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 
 
@@ -233,6 +234,24 @@ def test_counters_that_differ_are_told_with_both_figures(busy: Desk) -> None:
     busy.change(CounterDelta, table(CounterDelta).c.name == "letter:sent", delta=3)
     busy.sweep()
     assert findings(busy) == []
+
+
+def test_faxes_that_wait_for_money_are_no_broken_promise_and_nobody_looks_again_and_again(busy: Desk) -> None:
+    busy.send()
+    for attempt in busy.attempts():
+        busy.hear(busy.word(Verdict.DELIVERED, attempt))
+    busy.write(channel="fax")
+    budgets.set_cap("night-bus", 0, now=busy.now)
+    assert busy.send(QueueName.FAX) == 0
+    assert busy.lane("+14165550133").next_wake_at is None
+    busy.later(minutes=10)
+    assert "woken_lanes" not in busy.sweep()
+    assert findings(busy) == []
+    budgets.set_cap("night-bus", None, now=busy.now)
+    busy.change(Lane, next_wake_at=None)  # the mark is lost
+    assert [f.what for f in findings(busy)] == ["letters waiting in a lane that nobody will look at"]
+    assert busy.sweep()["woken_lanes"] == 1
+    assert busy.send(QueueName.FAX) == 1
 
 
 def test_attempts_beyond_a_total_are_found_unless_it_was_lowered_later(busy: Desk) -> None:
