@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     email_transport: Literal["sandbox", "smtp", "sendgrid"] = Field("sandbox", description="How e-mail goes out.")
     smtp_url: SecretStr = Field(SecretStr(""), description="smtp://user:password@host:587 (STARTTLS where offered), smtps://…:465, "
                                 "smtp+starttls://… (STARTTLS or nothing).")
-    smtp_timeout: float = Field(60, gt=0, description="Seconds that one SMTP command may take.")
+    smtp_timeout: float = Field(60, gt=0, description="Seconds that one SMTP command may take; a mail as a whole five times that.")
     sendgrid_api_key: SecretStr = Field(SecretStr(""), description="SendGrid API key.")
     sendgrid_url: str = Field("https://api.sendgrid.com", description="SendGrid's base URL.")
     sendgrid_webhook_key: str = Field("", description="SendGrid's event webhook verification key (base64 of its public key).")
@@ -62,10 +62,13 @@ class Settings(BaseSettings):
     verp: bool = Field(True, description="Give each attempt its own envelope sender (letters+b-…@domain), so that bounces name it.")
 
     fax_transport: Literal["sandbox", "twilio", "telnyx"] = Field("sandbox", description="How faxes go out.")
-    fax_from: str = Field("", description="The fax number that calls are made from, +E.164.")
-    fax_media: Literal["tiff", "pdf"] = Field("tiff", description="What a provider that fetches the fax is given.")
+    fax_from: str = Field("", description="The fax number of yours that calls are made from, +E.164, like +14165550100; providers refuse "
+                          "a fax without one.")
+    fax_media: Literal["", "tiff", "pdf"] = Field("", description="What a provider that fetches the fax is given; empty means `pdf`, and "
+                                                  "`tiff` for the sandbox.")
     fax_lines: int = Field(8, ge=1, le=1000, description="Calls that the fax provider may have under way at once, over all numbers.")
-    fax_ttl_minutes: int = Field(30, ge=5, le=1440, description="Minutes a provider may keep trying one fax; the line is held so long.")
+    fax_ttl_minutes: int = Field(30, ge=5, le=300, description="Minutes a provider may keep trying one fax, 5 to 300; the line is held "
+                                 "so long.")
     twilio_account_sid: str = Field("", description="Account SID of the provider with Twilio's fax shape.")
     twilio_auth_token: SecretStr = Field(SecretStr(""), description="Its auth token; also verifies its callbacks.")
     twilio_fax_url: str = Field("", description="Full URL of the Faxes collection. SignalWire: https://SPACE.signalwire.com/api/laml/"
@@ -74,7 +77,8 @@ class Settings(BaseSettings):
     telnyx_url: str = Field("https://api.telnyx.com", description="Telnyx's base URL.")
     telnyx_public_key: str = Field("", description="Telnyx's public key for webhooks (base64 Ed25519).")
     telnyx_connection_id: str = Field("", description="Telnyx fax application id (connection_id).")
-    http_timeout: float = Field(30, gt=0, description="Seconds that one request to an HTTP provider may take.")
+    http_timeout: float = Field(30, gt=0, description="Seconds that an HTTP provider may be silent; one request as a whole may take "
+                                "twice that.")
 
     confirm: Literal["email", "none"] = Field("email", description="Whether supporters prove their mailbox before letters go out.")
     proof_of_work: Literal["on", "off"] = Field("on", description="Browsers may earn a higher allowance per network by computing.")
@@ -146,6 +150,11 @@ class Settings(BaseSettings):
     def mail_domain(self) -> str:
         """The domain of letters' Message-IDs."""
         return self.mail_from.rpartition("@")[2]
+
+    @property
+    def fetched_media(self) -> Literal["tiff", "pdf"]:
+        """What a provider that fetches the fax is given. Those of Twilio's shape document PDF only (docs/providers.md)."""
+        return self.fax_media or ("tiff" if self.fax_transport == "sandbox" else "pdf")
 
     @property
     def db_url(self) -> str:

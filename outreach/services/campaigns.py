@@ -19,7 +19,8 @@ from outreach.queries import campaigns as queries
 from outreach.services import audit, lanes
 from outreach.services.blocks import BlockResult, block_address, touch_addresses, unblock_address
 from outreach.services.campaign_import import ImportResult, import_campaign, store_campaign
-from outreach.settings import Settings, get_settings
+from outreach.settings import Settings, SettingsInvalid, get_settings
+from outreach.transports.fax.ours import check_sender
 
 __all__ = ["ACTIONS", "AddressRow", "BlockResult", "CampaignCard", "CampaignRow", "ImportResult", "TargetRow", "block_address",
            "export", "get", "import_campaign", "list_all", "live", "publishing_warnings", "set_state", "spec_of", "spec_of_version",
@@ -254,6 +255,11 @@ def _check_may_send(c: Connection, row: CampaignRow, settings: Settings, now: da
             raise NotAllowed(f"set {', '.join(missing)} first: each letter says who sends it, and supporters and targets must be "
                              "able to reach you")
         _check_no_half_sandbox(c, row, settings)
+        if settings.fax_transport != "sandbox" and "fax" in queries.channels(c, row.id):
+            try:
+                check_sender(settings.fax_from)
+            except SettingsInvalid as e:
+                raise NotAllowed(f"{row.slug}: {e}") from e
     if not queries.reachable(c, row.id):
         raise NotAllowed(f"{row.slug}: every address of its targets is blocked, or waits for an operator's approval; nothing could be sent")
 

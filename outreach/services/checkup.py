@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +15,9 @@ from outreach.db import reading, utcnow
 from outreach.domain.pacing import parse_rules
 from outreach.queries import promises
 from outreach.services import pauses
-from outreach.settings import Settings, get_settings
+from outreach.settings import Settings, SettingsInvalid, get_settings
+from outreach.transports.fax.ours import check_sender
+from outreach.transports.registry import fax_transport, mail_transport
 
 PATIENCE = timedelta(minutes=2)
 """The sweep repairs what was left half-way within ten seconds; what is older than this is not repaired."""
@@ -69,10 +71,27 @@ def _settings(s: Settings) -> Iterator[Finding]:
             yield Finding("wrong", f"OUTREACH_{name} is empty: campaigns cannot be published without it")
     if s.email_transport != "sandbox" and s.mail_domain in ("localhost", ""):
         yield Finding("wrong", "OUTREACH_MAIL_FROM has no real domain: mail from it will be refused")
-    if s.fax_transport != "sandbox" and not s.fax_from:
-        yield Finding("wrong", "OUTREACH_FAX_FROM is empty: providers refuse a fax without a sender's number")
+    for wrong in _transports(s):
+        yield Finding("wrong", wrong)
     if s.public_url.startswith("http://") and "127.0.0.1" not in s.public_url and "localhost" not in s.public_url:
         yield Finding("wrong", "OUTREACH_PUBLIC_URL is not https: personal data would travel in the open")
+
+
+def _transports(s: Settings) -> Iterator[str]:
+    """What the real transports lack."""
+    checks: list[Callable[[], object]] = []
+    if s.email_transport != "sandbox":
+        checks.append(lambda: mail_transport(s))
+    if s.fax_transport != "sandbox":
+        checks += [lambda: check_sender(s.fax_from), lambda: fax_transport(s)]
+    said = set()
+    for check in checks:
+        try:
+            check()
+        except SettingsInvalid as e:
+            if str(e) not in said:
+                yield str(e)
+            said.add(str(e))
 
 
 def _promises(now: datetime) -> Iterator[Finding]:

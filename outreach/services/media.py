@@ -24,7 +24,7 @@ def media_url(attempt_id: str, now: datetime) -> str:
     settings = get_settings()
     expires = int((now + timedelta(minutes=settings.fax_ttl_minutes) + MARGIN).timestamp())
     signature = tokens.mac("media", f"{attempt_id}.{expires}")
-    return f"{settings.public_url}/media/{attempt_id}.{settings.fax_media}?e={expires}&s={signature}"
+    return f"{settings.public_url}/media/{attempt_id}.{settings.fetched_media}?e={expires}&s={signature}"
 
 
 def fetch(attempt_id: str, expires: str, signature: str, now: datetime, *, kind: str | None = None) -> tuple[bytes, str]:
@@ -43,7 +43,7 @@ def fetch(attempt_id: str, expires: str, signature: str, now: datetime, *, kind:
     if attempt.media_fetched_at is None or attempt.verdict == Verdict.UNKNOWN.value:
         _note(attempt_id, now)
     pdf = pdf_of(attempt.letter_id, attempt.started_at)
-    if (kind or get_settings().fax_media) == "pdf":
+    if (kind or get_settings().fetched_media) == "pdf":
         return pdf, "application/pdf"
     from outreach.render.fax import tiff_of
 

@@ -44,7 +44,7 @@ def table() -> str:
         assert text, f"{name} has no description"
         choices = getattr(field.annotation, "__args__", ()) if "Literal" in str(field.annotation) else ()
         if choices:
-            text += " One of " + ", ".join(f"`{c}`" for c in choices) + "."
+            text += " One of " + ", ".join(f"`{c}`" for c in choices if c) + "."
         rows.append(f"| `OUTREACH_{name.upper()}` | {shown(field)} | {text} |\n")
     return HEAD + "".join(rows)
 

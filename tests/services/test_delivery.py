@@ -275,7 +275,7 @@ def test_a_fax_is_handed_over_with_media_and_callback_that_name_the_attempt(unpr
     form = dict(p.split("=", 1) for p in asked.body.decode().split("&"))
     assert form["To"] == "%2B14165550133"
     assert f"hooks%2Ftwilio%3Fa%3D{attempt.id}" in form["StatusCallback"]
-    assert f"media%2F{attempt.id}.tiff" in form["MediaUrl"]
+    assert f"media%2F{attempt.id}.pdf" in form["MediaUrl"]
     assert (unproved.letter(token).state, attempt.provider_ref, attempt.transport) == ("sent", "FX1", "twilio")
 
 

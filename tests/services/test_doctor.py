@@ -298,8 +298,11 @@ def test_the_command_prints_json_and_exits_with_one_when_something_is_wrong(busy
 def test_the_doctor_says_what_is_missing(busy: Desk) -> None:
     busy.set(operator_contact="", public_url="http://letters.example", fax_transport="telnyx", fax_from="", redis_url="redis://127.0.0.1:1")
     found = " ".join(f.what for f in checkup.findings())
-    for name in ("OUTREACH_OPERATOR_CONTACT", "OUTREACH_PUBLIC_URL", "OUTREACH_FAX_FROM", "Redis does not answer"):
+    for name in ("OUTREACH_OPERATOR_CONTACT", "OUTREACH_PUBLIC_URL", "OUTREACH_FAX_FROM", "OUTREACH_TELNYX_API_KEY",
+                 "Redis does not answer"):
         assert name in found
+    busy.set(email_transport="smtp", smtp_url="")
+    assert any("OUTREACH_SMTP_URL" in f.what for f in checkup.findings() if f.level == "wrong")
     with unit_of_work() as c:
         c.exec_driver_sql("DELETE FROM alembic_version")
     assert any("outreach migrate" in f.what for f in checkup.findings())

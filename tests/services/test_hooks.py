@@ -136,6 +136,6 @@ def test_the_pages_of_a_fax_are_fetched_as_signed_and_not_otherwise(faxed: tuple
 
     url = unquote(form["MediaUrl"])
     answer = client.get(url)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/tiff")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
     for bad in (url + "x", url[:-14], url.replace("e=", "e=9"), url.split("?")[0], url.replace("/media/", "/media/x")):
         assert client.get(bad).status_code == 404

@@ -12,6 +12,7 @@ from outreach.db import reading
 from outreach.errors import NotAllowed
 from outreach.models import AuditEntry
 from outreach.queries import delivery
+from outreach.queue import QueueName
 from outreach.services import campaigns, compose
 from outreach.settings import get_settings
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
@@ -90,3 +91,27 @@ def test_an_attached_letter_does_not_give_the_mail_address_as_a_fax_number(desk:
     desk.campaign(attach_pdf=True)
     assert compose.document(waiting(desk, desk.signed()), desk.now, get_settings()).fax_number == ""
     assert compose.document(waiting(desk, desk.signed(channel="fax")), desk.now, get_settings()).fax_number == "+14165550133"
+
+
+@pytest.mark.parametrize("number", ["", "4165550199"])
+def test_no_campaign_with_faxes_is_published_without_a_number_to_send_them_from(desk: Desk, number: str) -> None:
+    desk.set(**SMTP, **TWILIO, fax_from=number)
+    desk.campaign(state="draft")
+    with pytest.raises(NotAllowed, match="OUTREACH_FAX_FROM"):
+        desk.action("publish")
+    desk.campaign("no-fax", targets=(COUNCIL,))
+    assert campaigns.get("no-fax").state == "live"
+
+
+def test_faxes_wait_for_a_number_to_be_sent_from_and_do_not_fail_for_lack_of_one(desk: Desk) -> None:
+    desk.set(confirm="none")
+    desk.campaign()
+    token = desk.write(channel="fax")
+    _ = desk.provider
+    desk.set(fax_from="")
+    assert desk.send(QueueName.FAX) == 0
+    assert (desk.letter(token).state, desk.letter(token).tries, desk.attempts()) == ("queued", 0, [])
+    desk.set(fax_from="+14165550199")
+    desk.later(minutes=6)
+    assert desk.send(QueueName.FAX) == 1
+    assert desk.letter(token).state == "sent"

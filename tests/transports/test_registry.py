@@ -36,8 +36,8 @@ def test_the_sandbox_is_reached_by_the_real_transports() -> None:
     ({"email_transport": "smtp", "smtp_url": "smtp://127.0.0.1:25"}, "smtp"),
     ({"email_transport": "sendgrid", "sendgrid_api_key": "SG.x"}, "sendgrid"),
     ({"fax_transport": "twilio", "twilio_fax_url": "http://127.0.0.1/v1/Faxes", "twilio_account_sid": "AC1",
-      "twilio_auth_token": "t"}, "twilio"),
-    ({"fax_transport": "telnyx", "telnyx_api_key": "KEY", "telnyx_connection_id": "c"}, "telnyx"),
+      "twilio_auth_token": "t", "fax_from": "+14165550100"}, "twilio"),
+    ({"fax_transport": "telnyx", "telnyx_api_key": "KEY", "telnyx_connection_id": "c", "fax_from": "+14165550100"}, "telnyx"),
 ])
 def test_each_transport_is_made_from_its_settings(changes: dict[str, str], name: str) -> None:
     make = fax_transport if "fax_transport" in changes else mail_transport
@@ -60,6 +60,28 @@ def test_a_missing_mail_setting_is_named(changes: dict[str, str], variable: str)
 def test_a_missing_fax_setting_is_named(changes: dict[str, str], variable: str) -> None:
     with pytest.raises(SettingsInvalid, match=variable):
         fax_transport(settings(**changes))
+
+
+@pytest.mark.parametrize("number", ["", "letters", "4165550100", "+1 416 555 0100", "+1416555", "+14165550100x2"])
+@pytest.mark.parametrize("given", [{"fax_transport": "telnyx", "telnyx_api_key": "KEY", "telnyx_connection_id": "c"},
+                                   {"fax_transport": "twilio", "twilio_fax_url": "http://127.0.0.1/v1/Faxes", "twilio_account_sid": "AC1",
+                                    "twilio_auth_token": "t"}])
+def test_no_real_provider_is_given_a_fax_without_a_sender(given: dict[str, str], number: str) -> None:
+    """It would refuse each for good, and the letters would fail that might have waited for the setting."""
+    with pytest.raises(SettingsInvalid, match=r"OUTREACH_FAX_FROM.*\+14165550100"):
+        fax_transport(settings(**given, fax_from=number))
+
+
+@pytest.mark.parametrize(("transport", "given", "made"), [("sandbox", "", "tiff"), ("twilio", "", "pdf"), ("sandbox", "pdf", "pdf"),
+                                                          ("twilio", "tiff", "tiff")])
+def test_a_provider_that_fetches_gets_what_its_documentation_names_unless_told_otherwise(transport: str, given: str, made: str) -> None:
+    assert settings(fax_transport=transport, fax_media=given).fetched_media == made
+
+
+def test_no_fax_is_tried_for_longer_than_providers_do() -> None:
+    with pytest.raises(ValueError, match="fax_ttl_minutes"):
+        settings(fax_ttl_minutes=301)
+    assert settings(fax_ttl_minutes=300).fax_ttl_minutes == 300
 
 
 def test_an_event_hash_tells_words_apart_and_repeats_together() -> None:

@@ -76,7 +76,9 @@ def test_media_is_served_to_the_signed_address_only(site: Site) -> None:
     attempt = _attempt(site)
     path = media_url(attempt, utcnow()).removeprefix("http://testserver")
     answer = site.client.get(path)
-    assert answer.status_code == 200 and answer.headers["content-type"] == "image/tiff" and answer.content[:2] in (b"II", b"MM")
+    assert answer.status_code == 200 and answer.headers["content-type"] == "application/pdf" and answer.content.startswith(b"%PDF")
+    dots = site.client.get(path.replace(".pdf", ".tiff"))
+    assert dots.status_code == 200 and dots.headers["content-type"] == "image/tiff" and dots.content[:2] in (b"II", b"MM")
     assert answer.headers["cache-control"] == "no-store"
     assert site.client.get(path[:-1] + ("a" if path[-1] != "a" else "b")).status_code == 404
     assert site.client.get(path.replace("e=", "e=9")).status_code == 404

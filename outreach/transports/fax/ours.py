@@ -1,4 +1,4 @@
-"""Our attempt's id in the addresses that a fax provider was given, where it lists them: ours alone have this form."""
+"""What of a fax is ours: the number that it comes from, and our attempt's id in the addresses that its provider was given."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from outreach.numbers import normal_phone
+from outreach.settings import SettingsInvalid
+
 _MEDIA = re.compile(r"/media/([0-9a-z]{26})\.")
 _ID = re.compile(r"[0-9a-z]{26}")
 _HOOK = re.compile(r"/hooks/[a-z]+")
 _KEYS = ("status_callback", "webhook_url", "media_url", "original_media_url")
+
+
+def check_sender(number: str) -> None:
+    """Raises SettingsInvalid for what no provider takes as the number that a fax comes from: it would refuse each one for good."""
+    try:
+        good = normal_phone(number, "") == number
+    except ValueError:
+        good = False
+    if not good:
+        raise SettingsInvalid("OUTREACH_FAX_FROM must be a fax number of yours at the provider, written like +14165550100; until then "
+                              "faxes wait")
 
 
 def attempt_listed(fax: Mapping[str, Any]) -> str | None:

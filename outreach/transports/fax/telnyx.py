@@ -14,7 +14,7 @@ from outreach.domain.letters import Channel, Reason
 from outreach.errors import OutreachError, TransportDown
 from outreach.settings import Settings, SettingsInvalid
 from outreach.transports.base import Accepted, FoundFax, Outcome, OutgoingFax, ReceiptWord, Refused, Unknown, short
-from outreach.transports.fax.ours import attempt_listed, same_number
+from outreach.transports.fax.ours import attempt_listed, check_sender, same_number
 from outreach.transports.fax.telnyx_words import attempt_of, word_of_fax
 from outreach.transports.http import cannot_be_asked, failure, full_page, kept_client, refusal
 
@@ -34,10 +34,11 @@ class TelnyxFaxTransport:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> TelnyxFaxTransport:
-        """Raises SettingsInvalid when the key or the fax application's id is missing."""
+        """Raises SettingsInvalid when the key or the fax application's id is missing, or the number that faxes come from is none."""
         key = settings.telnyx_api_key.get_secret_value().strip()
         if not key or not key.isascii() or not settings.telnyx_connection_id:
             raise SettingsInvalid("the transport telnyx needs OUTREACH_TELNYX_API_KEY and OUTREACH_TELNYX_CONNECTION_ID")
+        check_sender(settings.fax_from)
         return cls(key, settings.telnyx_url, settings.telnyx_connection_id, settings.http_timeout)
 
     @contextmanager

@@ -31,7 +31,7 @@ from outreach.transports.base import (
     Unknown,
     short,
 )
-from outreach.transports.fax.ours import attempt_listed, same_number
+from outreach.transports.fax.ours import attempt_listed, check_sender, same_number
 from outreach.transports.fax.twilio_words import word_of_fax
 from outreach.transports.http import cannot_be_asked, failure, full_page, kept_client, refusal
 
@@ -70,11 +70,12 @@ class TwilioFaxTransport:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> TwilioFaxTransport:
-        """Raises SettingsInvalid when URL, SID or token are missing."""
+        """Raises SettingsInvalid when URL, SID or token are missing, or the number that faxes come from is none."""
         sid, token = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
         if not (settings.twilio_fax_url and sid and token):
             raise SettingsInvalid("the transport twilio needs OUTREACH_TWILIO_FAX_URL, OUTREACH_TWILIO_ACCOUNT_SID and "
                                   "OUTREACH_TWILIO_AUTH_TOKEN")
+        check_sender(settings.fax_from)
         return cls(settings.twilio_fax_url, sid, token, settings.http_timeout)
 
     @contextmanager
