@@ -7,6 +7,7 @@ when it is the mail's provider that failed, that mail says both and there is no 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +35,9 @@ UNKNOWN = timedelta(minutes=15)
 """Most outcomes that are not known at once are found out within that."""
 NEARLY_SPENT = 80
 """Percent of a budget."""
+FORETOLD_FOR = 1.0
+"""Seconds that a look at deadlines takes at the most, one campaign at least: whoever looks has more to do."""
+_FORETOLD_AT: dict[int, float] = {}
 MOST_SHOWN = 100
 
 NAMES = MappingProxyType({
@@ -79,12 +83,15 @@ class AlertRow:
 def look(now: datetime, *, forecasts: bool = True) -> int:
     """Open alerts for what is newly the matter, close those that are over. Returns how many were opened or closed.
 
-    `forecasts` looks at deadlines too, which costs more than the rest together.
+    `forecasts` looks at deadlines too, which costs more than the rest together: as long as `FORETOLD_FOR`, beginning with the
+    campaigns that were looked at longest ago. The alerts of those for which there was no time stay as they are.
     """
     with reading() as c:
         seen = {(m.kind, m.ref): m for m in _matters(c, now)}
+    left_alone = set[str]()
     if forecasts:
-        seen |= {(m.kind, m.ref): m for m in _deadlines(now)}
+        late, left_alone = _deadlines(now)
+        seen |= {(m.kind, m.ref): m for m in late}
     changed = 0
     with unit_of_work() as c:
         known = {(a.kind, a.ref): a for a in queries.open_ones(c)}
@@ -95,7 +102,7 @@ def look(now: datetime, *, forecasts: bool = True) -> int:
             if key in seen:
                 if alert.calm_since is not None or alert.detail != seen[key].detail[:500]:
                     c.execute(update(_ALERTS).where(_ALERTS.c.id == alert.id).values(calm_since=None, detail=seen[key].detail[:500]))
-            elif alert.kind == "deadline" and not forecasts:
+            elif alert.kind == "deadline" and (not forecasts or alert.ref in left_alone):
                 continue
             elif alert.calm_since is None:
                 c.execute(update(_ALERTS).where(_ALERTS.c.id == alert.id).values(calm_since=now))
@@ -179,15 +186,23 @@ def _failing(c: Connection, now: datetime) -> Iterator[Matter]:
                              "by itself, and the operator of this service knows")
 
 
-def _deadlines(now: datetime) -> Iterator[Matter]:
+def _deadlines(now: datetime) -> tuple[list[Matter], set[str]]:
+    """Campaigns that will miss their deadline, and the refs of those for which there was no time."""
+    found: list[Matter] = []
+    end = time.monotonic() + FORETOLD_FOR
     with reading() as c:
-        live = queries.with_deadline(c, now)
-        for row in live:
+        live = sorted(queries.with_deadline(c, now), key=lambda row: _FORETOLD_AT.get(row.id, 0.0))
+    for n, row in enumerate(live):
+        if n and time.monotonic() >= end:
+            return found, {str(x.id) for x in live[n:]}
+        with reading() as c:
             late = [f for f in forecast.lanes_of(c, campaigns.get(row.slug), now, get_settings()) if f.misses and f.why != "paused"]
-            if late:
-                more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
-                worst = max(late, key=lambda f: f.misses)
-                yield Matter("deadline", str(row.id), row.id, f"{row.title}, {worst.name}: {worst.sentence(now)}{more}")
+        _FORETOLD_AT[row.id] = time.monotonic()
+        if late:
+            more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
+            worst = max(late, key=lambda f: f.misses)
+            found.append(Matter("deadline", str(row.id), row.id, f"{row.title}, {worst.name}: {worst.sentence(now)}{more}"))
+    return found, set()
 
 
 def of_campaign(slug: str | None) -> list[AlertRow]:

@@ -181,3 +181,17 @@ def test_a_failing_provider_is_posted_to_the_campaigns_programs_and_once_to_the_
     posts = [(d.webhook_id, d.kind, json.loads(d.body)["data"][0]["campaign"]) for d in watched.rows(WebhookDelivery)]
     assert sorted(posts) == sorted([(mine, "alert.opened", "night-bus"), (mine, "alert.closed", "night-bus"),
                                     (theirs, "alert.opened", None), (theirs, "alert.closed", None)])
+
+
+def test_a_look_at_deadlines_ends_in_time_and_the_next_goes_on_with_the_others(watched: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched.set(max_email_rate="1/hour")
+    for slug in ("night-bus", "day-bus", "school-bus"):
+        watched.campaign(slug, deadline=watched.now + timedelta(hours=3))
+        for _ in range(8):
+            watched.write(slug)
+    monkeypatch.setattr(alerts, "FORETOLD_FOR", 0.0)
+    for looks in (1, 2, 3):
+        alerts.look(watched.later(seconds=10))
+        assert len([a for a in watched.rows(Alert) if a.kind == "deadline"]) == looks, "one campaign at a time, those not looked at next"
+    alerts.look(watched.later(minutes=20))
+    assert all(a.calm_since is None for a in watched.rows(Alert)), "what there was no time for stays as it is"
