@@ -57,8 +57,14 @@ def of_the_provider(channel: Channel, reason: Reason | None) -> bool:
 
 
 def wrong_at_once(channel: Channel, reason: Reason) -> bool:
-    """Whether one such answer makes an address suspect: a person's voice, a number or mailbox that does not exist."""
-    return reason in ({Reason.VOICE, Reason.BAD_NUMBER} if channel is Channel.FAX else {Reason.NO_MAILBOX})
+    """Whether one such answer makes an address suspect: a person's voice, a number that does not exist."""
+    return channel is Channel.FAX and reason in (Reason.VOICE, Reason.BAD_NUMBER)
+
+
+def wrong_if_repeated(channel: Channel, reason: Reason) -> bool:
+    """Whether such an answer makes an address suspect once it has come several times in a row. Mail servers say of one letter that
+    there is no such mailbox, and take the next one for it: they are being changed, or mean that they do not want that letter."""
+    return channel is Channel.EMAIL and reason is Reason.NO_MAILBOX
 
 
 TRIED_ELSEWHERE = frozenset({Reason.NO_MAILBOX, Reason.MAILBOX_FULL, Reason.BOUNCED, Reason.BUSY, Reason.NO_ANSWER, Reason.VOICE,

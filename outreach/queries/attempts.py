@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from outreach.domain.letters import Verdict
 from outreach.models import Address, Attempt, Letter, Notice, Receipt, Submission, table
@@ -30,6 +30,14 @@ _NOTICES = select(N.c.id).where(N.c.id.in_(bindparam("ids", expanding=True)))
 def by_id_locked(connection: Connection, attempt_id: str) -> Row[Any]:
     """The whole row of one attempt, which must be there; nobody else changes it until this transaction ends."""
     return connection.execute(select(AT).where(AT.c.id == attempt_id).with_for_update()).one()
+
+
+def last_reasons(connection: Connection, address_id: int, most: int) -> list[str | None]:
+    """What was said against the newest attempts at an address of which something is known, the newest first; None: nothing was."""
+    known = AT.c.verdict.not_in((Verdict.OPEN.value, Verdict.VOID.value, Verdict.UNKNOWN.value))
+    said = case((AT.c.verdict.in_((Verdict.REFUSED.value, Verdict.BOUNCED.value)), AT.c.reason))
+    return list(connection.execute(select(said).where(AT.c.address_id == address_id, known)
+                                   .order_by(AT.c.started_at.desc()).limit(most)).scalars())
 
 
 def of_letter(connection: Connection, letter_id: str) -> Sequence[Row[Any]]:

@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import update
 
-from outreach.db import unit_of_work
+from outreach.db import reading, unit_of_work
 from outreach.domain.letters import Channel, Reason, Verdict
-from outreach.domain.retry import lane_delay, of_the_provider, wrong_at_once
+from outreach.domain.retry import lane_delay, of_the_provider, wrong_at_once, wrong_if_repeated
 from outreach.logs import get
 from outreach.models import Lane, table
+from outreach.queries import attempts
 from outreach.queries import lanes as queries
 from outreach.services import blocks, breakers
 
@@ -26,6 +27,8 @@ _LANES = table(Lane)
 ENOUGH = 8
 """Set-backs in a row after which a fax number is suspect: by then the line has been busy or silent for hours. A mail server that
 defers everybody says nothing against one mailbox."""
+REPEATED = 3
+"""Letters in a row of which a server said that there is no such mailbox, after which that is believed."""
 
 
 def concerns_all(channel: Channel, reason: Reason | None, *, retryable: bool) -> bool:
@@ -36,6 +39,13 @@ def concerns_all(channel: Channel, reason: Reason | None, *, retryable: bool) ->
 
 def _is_wrong(channel: Channel, reason: Reason, retryable: bool) -> bool:
     return wrong_at_once(channel, reason) and not (retryable and reason is not Reason.VOICE)
+
+
+def _is_repeated(address_id: int, channel: Channel, reason: Reason) -> bool:
+    if not wrong_if_repeated(channel, reason):
+        return False
+    with reading() as c:
+        return attempts.last_reasons(c, address_id, REPEATED) == [reason.value] * REPEATED
 
 
 def after(address_id: int, channel: Channel, verdict: Verdict, reason: Reason | None, now: datetime, *, retryable: bool,
@@ -56,7 +66,7 @@ def after(address_id: int, channel: Channel, verdict: Verdict, reason: Reason | 
         if transport:
             breakers.trip(transport, f"its receipts name a limit of our account ({reason.value})", now, by_receipt=True)
         return None
-    if _is_wrong(channel, reason, retryable):
+    if _is_wrong(channel, reason, retryable) or (not retryable and _is_repeated(address_id, channel, reason)):
         _suspect(address_id, reason, now)
         return None
     delay = lane_delay(channel, reason, 0) if retryable else None
