@@ -616,6 +616,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("carried_by IS NOT NULL"),
     )
     op.create_index(
+        "ix_letters_faxes",
+        "letters",
+        ["campaign_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("channel = 'fax' AND attempt_id IS NOT NULL"),
+        sqlite_where=sa.text("channel = 'fax' AND attempt_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_letters_failed",
         "letters",
         ["campaign_id", "reason", "id"],

@@ -114,6 +114,8 @@ class Letter(Base):
         Index("ix_letters_failed", "campaign_id", "reason", "id", postgresql_where=text("state = 'failed'"),
               sqlite_where=text("state = 'failed'")),
         Index("ix_letters_campaign", "campaign_id", "id"),
+        Index("ix_letters_faxes", "campaign_id", "id", postgresql_where=text("channel = 'fax' AND attempt_id IS NOT NULL"),
+              sqlite_where=text("channel = 'fax' AND attempt_id IS NOT NULL")),
         Index("ix_letters_carried", "carried_by", postgresql_where=text("carried_by IS NOT NULL"),
               sqlite_where=text("carried_by IS NOT NULL")),
         CLUSTERED,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, union_all
+from sqlalchemy import Connection, and_, func, literal_column, or_, select, union_all
 
 from outreach.domain.letters import Reason
 from outreach.models import (
@@ -27,6 +27,7 @@ from outreach.models import (
     TargetAddress,
     table,
 )
+from outreach.queries.logs import newest
 
 C, L, T, A, TA, LN = table(Campaign), table(Letter), table(Target), table(Address), table(TargetAddress), table(Lane)
 AT, EV, R, AUDIT, ALERTS, M = table(Attempt), table(LetterEvent), table(Receipt), table(AuditEntry), table(Alert), table(Member)
@@ -105,18 +106,13 @@ def places(connection: Connection, campaign_id: int) -> Sequence[Any]:
         .order_by(T.c.position, T.c.id, A.c.channel, TA.c.rank)).all()
 
 
-def _of(campaign_id: int, channel: str) -> ColumnElement[bool]:
-    """The condition on an attempt: of the campaign, at an address of this channel."""
-    there = (select(TA.c.address_id).join(T, T.c.id == TA.c.target_id).join(A, A.c.id == TA.c.address_id)
-             .where(T.c.campaign_id == campaign_id, A.c.channel == channel))
-    return and_(AT.c.campaign_id == campaign_id, AT.c.address_id.in_(there))
-
-
 def fax_calls(connection: Connection, campaign_id: int, since: datetime, most: int) -> Sequence[Any]:
     """The newest `most` fax calls since then: verdict, reason, pages, started_at, arrived_at."""
+    x, joined = newest(connection, most, AT.c.started_at > since, AT.c.campaign_id == campaign_id)
+    there = select(TA.c.address_id).join(T, T.c.id == TA.c.target_id).where(T.c.campaign_id == campaign_id)
     return connection.execute(
-        select(AT.c.verdict, AT.c.reason, AT.c.pages, AT.c.started_at, AT.c.arrived_at)
-        .where(_of(campaign_id, "fax"), AT.c.started_at > since).order_by(AT.c.started_at.desc()).limit(most)).all()
+        select(x.c.verdict, x.c.reason, x.c.pages, x.c.started_at, x.c.arrived_at).select_from(joined)
+        .where(A.c.id.in_(there), A.c.channel == "fax").order_by(x.c.started_at.desc()).limit(most)).all()
 
 
 def refusals(connection: Connection, campaign_id: int, channel: str, since: datetime, most: int) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, String, and_, cast, func, literal_column, or_, select
 
 from outreach.domain.letters import Verdict
 from outreach.models import Address, Attempt, Letter, Receipt, Submission, Target, table
@@ -91,7 +91,9 @@ def _gone() -> tuple[ColumnElement[bool], ...]:
 
 
 def _handed_over() -> tuple[ColumnElement[bool], ...]:
-    return L.c.channel == "fax", L.c.carried_by.is_(None), select(AT.c.id).where(*_gone()).exists()
+    # Written out, not bound, and tried ones only: the index of faxes that were handed over serves it.
+    return (L.c.channel == literal_column("'fax'"), L.c.attempt_id.is_not(None), L.c.carried_by.is_(None),
+            select(AT.c.id).where(*_gone()).exists())
 
 
 def target_keys(connection: Connection, campaign_id: int) -> dict[int, str]:

@@ -159,7 +159,7 @@ def hours_of(channel: Channel, hours: str, zone: str) -> OfficeHours:
     return _parsed(hours or (WAKING if channel is Channel.FAX else "always"), zone)
 
 
-_parsed = lru_cache(maxsize=1000)(OfficeHours.parse)
+_parsed, _rules = lru_cache(maxsize=1000)(OfficeHours.parse), lru_cache(maxsize=1000)(parse_rules)
 
 
 def ceiling(channel: Channel, settings: Settings) -> tuple[Rule, ...]:
@@ -171,8 +171,8 @@ def rules_of(rows: Sequence[Any], channel: Channel, settings: Settings) -> tuple
     """All rules in force for an address: what the operator pinned to it, else every live campaign's (so that the strictest holds)
     and the operator's ceiling."""
     if rows[0].pinned is not None:
-        return parse_rules(rows[0].pinned)
-    found = {r for row in rows if row.limits for r in parse_rules(row.limits)}
+        return _rules(rows[0].pinned)
+    found = {r for row in rows if row.limits for r in _rules(row.limits)}
     return tuple(sorted(found | set(ceiling(channel, settings)), key=str))
 
 
@@ -228,7 +228,7 @@ def _pace(reading: Reading, address_id: int, rows: Sequence[Any], settings: Sett
     shares: dict[int, set[Rule]] = {}
     for row in rows:  # a campaign may have two offices at one address: what it asks for either holds
         if row.share:
-            shares.setdefault(row.campaign_id, set()).update(parse_rules(row.share))
+            shares.setdefault(row.campaign_id, set()).update(_rules(row.share))
     return Pace(
         address_id, channel, rows[0].state == "ok", _log(reading, address_id, rules_of(rows, channel, settings)),
         hours={r.target_id: hours_of(channel, r.hours, r.timezone) for r in rows},
