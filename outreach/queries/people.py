@@ -8,10 +8,23 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from outreach.models import ApiToken, AuditEntry, Campaign, LoginLink, Member, NetworkUse, Organizer, RecoveryCode, Session, table
+from outreach.models import (
+    ApiToken,
+    AuditEntry,
+    Campaign,
+    LoginLink,
+    Member,
+    NetworkUse,
+    Notice,
+    Organizer,
+    RecoveryCode,
+    Session,
+    table,
+)
 
 ORGANIZERS, SESSIONS, MEMBERS, LINKS = table(Organizer), table(Session), table(Member), table(LoginLink)
 TOKENS, CODES, AUDIT, CAMPAIGNS, USE = table(ApiToken), table(RecoveryCode), table(AuditEntry), table(Campaign), table(NetworkUse)
+NOTICES = table(Notice)
 
 
 def organizer(connection: Connection, email: str) -> int:
@@ -78,6 +91,13 @@ def link(connection: Connection, token_hash: str, now: datetime) -> Any | None:
     return connection.execute(
         select(LINKS, o.c.email, o.c.name, o.c.password, o.c.totp_key).join(o, o.c.id == LINKS.c.organizer_id)
         .where(LINKS.c.token_hash == token_hash, LINKS.c.used_at.is_(None), LINKS.c.expires_at > now, o.c.disabled_at.is_(None))).first()
+
+
+def asked_again(connection: Connection, email: str, notice_id: str) -> bool:
+    """Whether a later mail with a link for a new password is queued for this address."""
+    return connection.execute(select(NOTICES.c.id).where(
+        NOTICES.c.state == "queued", NOTICES.c.kind == "reset", NOTICES.c.recipient == email, NOTICES.c.id > notice_id)
+        .limit(1)).first() is not None
 
 
 def codes_left(connection: Connection, organizer_id: int) -> int:

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, update
 
 from outreach.db import reading, unit_of_work
+from outreach.domain.roles import Right
 from outreach.errors import Conflict, FormInvalid, NotFound
 from outreach.models import Organizer, table
 from outreach.queries import people
-from outreach.services import audit, links, logins, passwords, second_factor, sessions, tries
+from outreach.services import api_tokens, audit, links, logins, passwords, second_factor, sessions, tries
 from outreach.services.access import Visitor
 from outreach.services.sessions import Opened
 
@@ -76,8 +77,10 @@ def rename(visitor: Visitor, name: str, *, now: datetime) -> None:
         audit.note(c, "own name changed", at=now, who=visitor.email)
 
 
-def change_password(visitor: Visitor, cookie: str, old: str, password: str, again: str, *, now: datetime) -> Opened:
-    """A new password for the old one: all other sessions end, this one goes on under a new cookie. Raises FormInvalid, TooManyTries."""
+def change_password(visitor: Visitor, cookie: str, old: str, password: str, again: str, *, tokens: bool = True,
+                    now: datetime) -> Opened:
+    """A new password for the old one: all other sessions end, and API tokens unless `tokens` is false; this session goes on under a
+    new cookie. Raises FormInvalid, TooManyTries."""
     row = _confirmed(visitor, old, now, field="old")
     logins.check(password, again, about=(visitor.email, visitor.name))
     kept = passwords.hashed(password)
@@ -87,6 +90,8 @@ def change_password(visitor: Visitor, cookie: str, old: str, password: str, agai
         sessions.end_all(c, visitor.id, but=visitor.session_id)
         links.void(c, visitor.id)
         audit.note(c, "password changed", at=now, who=visitor.email)
+        if tokens:
+            api_tokens.revoke_all(c, visitor.id, now=now, who=visitor.email)
         return _renewed(c, visitor, cookie, now)
 
 
@@ -134,6 +139,17 @@ def renew_codes(visitor: Visitor, password: str, *, now: datetime) -> list[str]:
             raise Conflict("recovery codes belong to a second factor, which is not set up")
         audit.note(c, "recovery codes renewed", at=now, who=visitor.email)
         return second_factor.new_codes(c, visitor.id)
+
+
+def make_token(visitor: Visitor, password: str, name: str, *, scopes: frozenset[Right], campaign_id: int | None,
+               expires_at: datetime | None, now: datetime) -> str:
+    """A new API token, for the password: it outlives the session. Raises FormInvalid, TooManyTries, NotAllowed.
+
+    Whoever has no password yet, as in the demo, is not asked for one.
+    """
+    if profile(visitor.id).has_password:
+        _confirmed(visitor, password, now)
+    return api_tokens.make(visitor, name, scopes=scopes, campaign_id=campaign_id, expires_at=expires_at, now=now)
 
 
 def _named(name: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import Connection, insert, update
 
 from outreach.db import new_id, reading, unit_of_work
 from outreach.domain.roles import ALL, RIGHTS, Right, Role
@@ -90,6 +90,15 @@ def make(visitor: Visitor, name: str, *, scopes: frozenset[Right], campaign_id: 
             scopes=[right.value for right in Right if right in scopes], created_at=now, expires_at=expires_at))
         audit.note(c, "API token made", at=now, who=visitor.email, campaign_id=campaign_id, detail=name)
     return token
+
+
+def revoke_all(c: Connection, organizer_id: int, *, now: datetime, who: str) -> int:
+    """End all of an organizer's tokens, each with a line in the audit log. Returns how many."""
+    rows = c.execute(update(_TOKENS).where(_TOKENS.c.organizer_id == organizer_id, _TOKENS.c.revoked_at.is_(None)).values(revoked_at=now)
+                     .returning(_TOKENS.c.name, _TOKENS.c.campaign_id)).all()
+    for row in rows:
+        audit.note(c, "API token revoked", at=now, who=who, campaign_id=row.campaign_id, detail=f"{row.name}: with the password")
+    return len(rows)
 
 
 def list_of(organizer_id: int) -> Sequence[Any]:

@@ -50,12 +50,13 @@ def url_of(ref: str, kind: Kind) -> str:
     return f"{get_settings().public_url}/o/{'login' if kind == 'invite' else 'login/reset'}/{token_of(ref)}"
 
 
-def make(c: Connection, organizer_id: int, kind: Kind = "invite", *, now: datetime, proves: bool = True, beside: bool = False) -> str:
+def make(c: Connection, organizer_id: int, kind: Kind = "invite", *, now: datetime, proves: bool = True, beside: bool = False,
+         ref: str | None = None) -> str:
     """A new link in this transaction; returns its id. Unless it is to stand beside them, earlier ones of its kind end with it, so
-    that one mislaid is worth nothing."""
+    that one mislaid is worth nothing. `ref` is its id where that was given out before."""
     if not beside:
         void(c, organizer_id, kind)
-    ref = new_id(now.timestamp())
+    ref = ref or new_id(now.timestamp())
     c.execute(insert(_LINKS).values(token_hash=hash_of(token_of(ref)), organizer_id=organizer_id, kind=kind, proves=proves,
                                     expires_at=now + (LIFE if kind == "invite" else RESET_LIFE)))
     return ref

@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, update
 
-from outreach.db import reading, unit_of_work
+from outreach.db import new_id, reading, unit_of_work
 from outreach.errors import FormInvalid, Malformed, NotFound, OutreachError
 from outreach.models import Organizer, table
 from outreach.queries import people
-from outreach.services import audit, links, notices, organizers, passwords, second_factor, sessions, tries
+from outreach.services import api_tokens, audit, links, notices, organizers, passwords, second_factor, sessions, tries
 from outreach.services.sessions import Opened, hash_of
 
 _ORGANIZERS = table(Organizer)
@@ -97,28 +97,28 @@ def _good(c: Connection, row: Row[Any], code: str, now: datetime) -> bool:
 
 def ask_reset(email: str, *, now: datetime, network: str | None = None) -> None:
     """Mail a link for a new password, good for an hour, if there is somebody with this address. Raises tries.TooManyTries for the
-    network only: whether an account's mails are spent is not told either."""
-    try:
-        email = organizers.normal(email)
-    except Malformed:
-        email = email.strip().lower()[:320]
+    network only: whether an account's mails are spent is not told either.
+
+    Whether there is somebody is not looked at here, so that it takes as long in either case: the link is made with the mail
+    (`organizer_mails`).
+    """
     with unit_of_work() as c:
         tries.spend_network(c, "reset", network, tries.RESET_NETWORK, now)
     try:
+        email = organizers.normal(email)
         with unit_of_work() as c:
             tries.spend(c, "reset", email, tries.RESET, now)
-            row = people.organizer_by_email(c, email)
-            if row is None or row.disabled_at is not None:
-                return
-            ref = links.make(c, row.id, "reset", now=now)
-            notices.add(c, "reset", ref, recipient=row.email, now=now)
-    except tries.TooManyTries:
+            notices.add(c, "reset", new_id(now.timestamp()), recipient=email, now=now)
+    except (Malformed, tries.TooManyTries):
         return
     notices.ring_soon()
 
 
 def set_by_link(token: str, password: str, again: str, *, now: datetime, browser: str = "") -> Opened:
-    """A new password by a mailed link: all other sessions end. Raises NotFound, FormInvalid (the link stays good then)."""
+    """A new password by a mailed link: all other sessions and all API tokens end.
+
+    Raises NotFound, FormInvalid (the link stays good then).
+    """
     link = links.look(token, now=now)
     if link.kind != "reset":
         raise NotFound("this link has been used or is too old; ask for a new one")
@@ -130,6 +130,7 @@ def set_by_link(token: str, password: str, again: str, *, now: datetime, browser
         sessions.end_all(c, row.organizer_id)
         links.void(c, row.organizer_id)
         audit.note(c, "password set by mail", at=now, who=row.email)
+        api_tokens.revoke_all(c, row.organizer_id, now=now, who=row.email)
         return sessions.begin(c, row.organizer_id, stage=links.stage_of(row.totp_key), now=now, browser=browser)
 
     return links.use(token, "reset", now, then)

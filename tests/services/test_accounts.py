@@ -8,6 +8,7 @@ from typing import Any
 
 import pyotp
 import pytest
+from sqlalchemy import event
 
 from outreach.db import reading, unit_of_work
 from outreach.domain.roles import Right, Role
@@ -28,7 +29,7 @@ from outreach.services import (
     tries,
 )
 from outreach.services.access import Visitor
-from tests.services.helpers import Desk
+from tests.services.helpers import Desk, text_of
 
 ANN, BEA = "ann@riders.example", "bea@riders.example"
 GOOD, BETTER = "violet anchors swim northward", "seven lanterns under gravel"
@@ -141,6 +142,7 @@ def test_codes_are_tried_five_times_a_quarter_and_a_new_password_ends_the_wait(d
     brought = at_once(8, lambda: logins.give_code(half, wrong, now=desk.now))
     assert brought.count(logins.WrongLogin) == 5 and brought.count(tries.TooManyTries) == 3
     logins.ask_reset(ANN, now=desk.now)
+    desk.notify()
     ref = desk.one(Notice).ref
     opened = logins.set_by_link(links.token_of(ref), BETTER, BETTER, now=desk.now)
     assert opened.stage == "password"
@@ -209,7 +211,10 @@ def test_a_new_password_by_mail_ends_every_other_session(desk: Desk) -> None:
     _, cookie = begun(desk)
     for email in (ANN, "nobody@riders.example", "no address"):
         logins.ask_reset(email, now=desk.now)
-    token = links.token_of(desk.one(Notice).ref)
+    assert [text.count("/o/login/reset/") > 0 for text in map(text_of, desk.notify())] == [True]
+    (asked,) = (n for n in desk.notices() if n.recipient == ANN)
+    assert [(n.state, n.recipient) for n in desk.notices() if n.id != asked.id] == [("failed", "")], "who has no account is forgotten"
+    token = links.token_of(asked.ref)
     with pytest.raises(FormInvalid) as e:
         logins.set_by_link(token, "short", "short", now=desk.now)
     assert "needs at least 12" in e.value.errors["password"]
@@ -225,9 +230,56 @@ def test_a_new_password_by_mail_ends_every_other_session(desk: Desk) -> None:
         logins.log_in(ANN, GOOD, now=desk.now)
     for _ in range(5):
         logins.ask_reset(ANN, now=desk.now)
-    assert len(desk.notices()) == tries.RESET.tries
+    assert len([n for n in desk.notices() if n.recipient == ANN]) == tries.RESET.tries
+    desk.notify()
+    (newest,) = (links.token_of(n.ref) for n in desk.notices() if n.state == "sent" and n.id != asked.id)
+    assert links.look(newest, now=desk.now).email == ANN
     with pytest.raises(NotFound):
-        links.look(links.token_of(desk.notices()[-1].ref), now=desk.now + links.RESET_LIFE)
+        links.look(newest, now=desk.now + links.RESET_LIFE)
+
+
+def test_asking_for_a_new_password_does_the_same_work_for_known_and_unknown(desk: Desk) -> None:
+    begun(desk)
+
+    def asked(email: str) -> list[str]:
+        done: list[str] = []
+
+        def note(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+            done.append(statement)
+
+        event.listen(desk.database, "before_cursor_execute", note)
+        try:
+            logins.ask_reset(email, now=desk.now)
+        finally:
+            event.remove(desk.database, "before_cursor_execute", note)
+        return done
+
+    for email in (ANN, "nobody@riders.example"):
+        asked(email)  # what is prepared once is prepared
+    assert asked(ANN) == asked("nobody@riders.example") != []
+
+
+def test_a_token_costs_the_password_and_ends_with_it(desk: Desk) -> None:
+    night = desk.campaign().id
+    begun(desk, "op@riders.example")
+    who, cookie = begun(desk, ANN, campaign=(night, "owner"))
+
+    def make(password: str) -> str:
+        return accounts.make_token(who, password, "checker", scopes=frozenset({Right.SEE}), campaign_id=None, expires_at=None, now=desk.now)
+
+    with pytest.raises(FormInvalid):
+        make("not it")
+    kept, ended = make(GOOD), make(GOOD)
+    opened = accounts.change_password(who, cookie, GOOD, BETTER, BETTER, tokens=False, now=desk.now)
+    assert api_tokens.holder_of(kept, now=desk.now) and api_tokens.holder_of(ended, now=desk.now)
+    accounts.change_password(who, opened.cookie, BETTER, GOOD, GOOD, now=desk.now)
+    assert api_tokens.holder_of(kept, now=desk.now) is None and api_tokens.holder_of(ended, now=desk.now) is None
+    last = make(GOOD)
+    logins.ask_reset(ANN, now=desk.now)
+    desk.notify()
+    logins.set_by_link(links.token_of(desk.one(Notice).ref), BETTER, BETTER, now=desk.now)
+    assert api_tokens.holder_of(last, now=desk.now) is None
+    assert [e.who for e in desk.rows(AuditEntry) if e.what == "API token revoked"] == [ANN] * 3
 
 
 def test_a_changed_password_ends_others_and_this_session_goes_on_under_a_new_cookie(desk: Desk) -> None:

@@ -147,13 +147,14 @@ def change_password(request: Request, at: Place) -> Response:
     """POST: another password, for the old one."""
     try:
         opened = accounts.change_password(at.visitor, doors.cookie_of(request), first(at.form, "old"), first(at.form, "password"),
-                                          first(at.form, "again"), now=at.now)
+                                          first(at.form, "again"), tokens=first(at.form, "revoke") == "yes", now=at.now)
     except (FormInvalid, TooManyTries) as e:
         status, errors = _after_mistake(e, "old")
         return _account(at, status=status, errors=errors, open_part="password")
     except Conflict as e:
         return back(at, HOME, _said(e), bad=True)
-    return doors.let_in(back(at, HOME, "Your password is changed. All your other sessions have ended."), opened)
+    return doors.let_in(back(at, HOME, "Your password is changed. All your other sessions have ended" + (
+        ", and your API tokens are revoked." if first(at.form, "revoke") == "yes" else ".")), opened)
 
 
 @room(f"{HOME}/codes", None, method="POST")
@@ -195,12 +196,17 @@ def make_token(request: Request, at: Place) -> Response:
         errors["campaign"] = "Choose a campaign and an end from the lists."
     if not errors:
         try:
-            token = api_tokens.make(at.visitor, name, scopes=frozenset(Right(s) for s in given), now=at.now,
-                                    campaign_id=int(campaign) if campaign else None,
-                                    expires_at=at.now + timedelta(days=int(expiry)) if expiry else None)
+            token = accounts.make_token(
+                at.visitor, first(at.form, "token-password"), name, scopes=frozenset(Right(s) for s in given), now=at.now,
+                campaign_id=int(campaign) if campaign else None,
+                expires_at=at.now + timedelta(days=int(expiry)) if expiry else None)
             return see("organizer/account_token.html", at, token=token, name=name)
         except NotAllowed as e:
             errors = {"scope": _said(e)}
+        except (FormInvalid, TooManyTries) as e:
+            status, found = _after_mistake(e)
+            return _account(at, status=status, errors={"token-password": next(iter(found.values()))}, fields=fields, scopes=given,
+                            open_part="token")
     return _account(at, status=422, errors=errors, fields=fields, scopes=given, open_part="token")
 
 

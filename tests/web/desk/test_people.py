@@ -9,9 +9,10 @@ import re
 import pytest
 
 from outreach.db import unit_of_work, utcnow
-from outreach.domain.roles import Role
-from outreach.models import Organizer, table
-from outreach.services import api_tokens, audit, passwords, sessions
+from outreach.domain.roles import Right, Role
+from outreach.models import ApiToken, Organizer, table
+from outreach.services import accounts, api_tokens, audit, passwords, sessions
+from outreach.services.access import Visitor
 from outreach.web.desk.guard import COOKIE
 from tests.web.desk.conftest import DeskSite
 
@@ -87,7 +88,11 @@ def test_an_account_is_its_owners_to_change(desk_site: DeskSite) -> None:
     wrong = client.post("/o/account/password", data={"old": "no", "password": BETTER, "again": BETTER})
     assert wrong.status_code == 422 and "This is not your password" in wrong.text
     before = client.cookies.get(COOKIE, domain="testserver.local", path="/o/")
-    right = client.post("/o/account/password", data={"old": GOOD, "password": BETTER, "again": BETTER})
+    token = accounts.make_token(Visitor(me, "", "", False, "", False), GOOD, "x", scopes=frozenset({Right.SEE}), campaign_id=None,
+                                expires_at=None, now=utcnow())
+    assert 'name="revoke" value="yes" checked' in client.get("/o/account").text
+    right = client.post("/o/account/password", data={"old": GOOD, "password": BETTER, "again": BETTER, "revoke": "yes"})
+    assert api_tokens.holder_of(token, now=utcnow()) is None
     assert right.status_code == 303 and client.cookies.get(COOKIE, domain="testserver.local", path="/o/") != before
     assert "Your password is changed" in client.get("/o/account").text
 
@@ -96,7 +101,10 @@ def test_an_account_is_its_owners_to_change(desk_site: DeskSite) -> None:
 def test_a_token_is_shown_once_and_carries_what_its_maker_may(desk_site: DeskSite, role: Role) -> None:
     campaign = desk_site.desk.campaign()
     client = desk_site.signed_in(role)
-    asked = {"token-name": "checker", "campaign": str(campaign.id), "expires": "30", "scope": ["see", "steer"]}
+    desk_site.desk.change(Organizer, password=passwords.hashed(GOOD))
+    asked = {"token-name": "checker", "campaign": str(campaign.id), "expires": "30", "scope": ["see", "steer"], "token-password": GOOD}
+    without = client.post("/o/account/tokens", data=asked | {"token-password": ""})
+    assert without.status_code == 422 and "This is not your password" in without.text and not desk_site.desk.rows(ApiToken)
     answer = client.post("/o/account/tokens", data=asked)
     if role is Role.VIEWER:
         assert answer.status_code == 422 and "only rights that you have" in answer.text
