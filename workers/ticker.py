@@ -1,7 +1,13 @@
-"""The ticker: each second it has due lanes drained, every ten it sweeps. It decides nothing; SQL does."""
+"""The ticker: each second it has due lanes drained. It decides nothing; SQL does.
+
+What may take longer than a second goes on beside it, in threads of its own: the sweep each ten seconds, the Maildir of bounces
+each two, and the IMAP mailbox. They are as independent as the same things in several tickers, and take database connections of
+their own from the engine.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -14,6 +20,8 @@ log = get()
 TICK = 1.0
 SWEEP_EVERY = 10.0
 BOUNCES_EVERY = 2.0
+PATIENCE = 8.0
+"""Seconds that what goes on beside the ticks gets to finish; a transaction that is cut off is rolled back and made again."""
 
 
 def tick() -> None:
@@ -29,17 +37,35 @@ def tick() -> None:
 
 def run(*, stopping: Callable[[], bool]) -> None:
     """Tick until `stopping()`. An error in one round is logged; the next round tries again."""
-    last_sweep = last_bounces = 0.0
-    while not stopping():
+    stop, imap = threading.Event(), bounces.ImapWatch()
+    beside = [_beside("sweep", lambda: _repeat("sweep", sweep.sweep, SWEEP_EVERY, stop)),
+              _beside("maildir", lambda: _repeat("bounces", bounces.collect, BOUNCES_EVERY, stop)),
+              _beside("imap", imap.run)]
+    try:
+        while not stopping():
+            began = time.monotonic()
+            _guarded("tick", tick)
+            time.sleep(max(0.05, TICK - (time.monotonic() - began)))
+    finally:
+        stop.set()
+        imap.stop()
+        end = time.monotonic() + PATIENCE
+        for thread in beside:
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+def _beside(name: str, work: Callable[[], None]) -> threading.Thread:
+    """A thread that nobody waits for at the very end: it may hang in a mailbox's login."""
+    thread = threading.Thread(target=work, name=f"ticker-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _repeat(name: str, step: Callable[[], object], every: float, stop: threading.Event) -> None:
+    while not stop.is_set():
         began = time.monotonic()
-        _guarded("tick", tick)
-        if began - last_bounces >= BOUNCES_EVERY:
-            last_bounces = began
-            _guarded("bounces", bounces.collect)
-        if began - last_sweep >= SWEEP_EVERY:
-            last_sweep = began
-            _guarded("sweep", sweep.sweep)
-        time.sleep(max(0.05, TICK - (time.monotonic() - began)))
+        _guarded(name, step)
+        stop.wait(max(0.05, every - (time.monotonic() - began)))
 
 
 def _guarded(name: str, step: Callable[[], object]) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import imaplib
 import os
 import re
+import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -76,7 +77,10 @@ def read_maildir(path: Path | str) -> MaildirReader:
 
 
 class ImapReader:
-    """Unseen mails of an IMAP mailbox; `done` sets \\Seen, `leave` a keyword of ours (in memory where there are none)."""
+    """Unseen mails of an IMAP mailbox; `done` sets \\Seen, `leave` a keyword of ours (in memory where there are none).
+
+    May be read again and again: each time it asks what has come since. Raises TransportDown.
+    """
 
     def __init__(self, imap: imaplib.IMAP4) -> None:
         self._imap = imap
@@ -94,12 +98,22 @@ class ImapReader:
 
     def _search(self) -> list[str]:
         with _down():
+            self._imap.noop()  # a server need not tell of new mail before (RFC 3501, 5.2)
+            for word in ("EXISTS", "RECENT", "EXPUNGE", "FETCH"):
+                self._imap.response(word)  # which the library keeps for ever otherwise
             _, found = self._imap.uid("SEARCH", "UNSEEN", "UNKEYWORD", _LEFT)
         return [k.decode() for k in (found[0] or b"").split()] if found else []
 
     def done(self, key: str) -> None:
         with _down():
             self._imap.uid("STORE", key, "+FLAGS.SILENT", r"(\Seen)")
+
+    def cut(self) -> None:
+        """From another thread: whatever is waited for ends at once, as if the connection had broken."""
+        try:
+            socket.socket.shutdown(self._imap.sock, socket.SHUT_RDWR)  # past TLS, whose state is the other thread's
+        except OSError:
+            pass
 
     def leave(self, key: str) -> None:
         self._left.add(key)
@@ -135,11 +149,11 @@ def read_imap(url: str, *, timeout: float = IMAP_SECONDS) -> Iterator[ImapReader
         if answer != "OK":
             raise TransportDown("the IMAP server has no such mailbox")
         yield ImapReader(imap)
-    finally:
-        try:
+        with suppress(OSError, imaplib.IMAP4.error):
             imap.logout()
-        except (OSError, imaplib.IMAP4.error):
-            pass
+    finally:
+        with suppress(OSError):
+            imap.shutdown()  # without a word where something went wrong: the answer to one may stay out as well
 
 
 def _open(scheme: str, host: str, port: int | None, timeout: float, *, loopback: bool) -> imaplib.IMAP4:
