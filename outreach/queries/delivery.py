@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -293,13 +293,3 @@ def breaker(connection: Connection, transport: str) -> Any | None:
 def breakers(connection: Connection) -> list[Any]:
     """All providers that cannot be used: transport, until, trips, since, why."""
     return list(connection.execute(select(B).order_by(B.c.transport)))
-
-
-def overdue_polls(connection: Connection, now: datetime, *, after: timedelta, again: timedelta, most: int) -> list[Any]:
-    """Accepted fax attempts without a final receipt, due to be asked about: id, provider_ref, transport."""
-    return list(connection.execute(
-        select(AT.c.id, AT.c.provider_ref, AT.c.transport).where(
-            # coalesce(): or SQLite would go through the index of all providers' names instead of that of the lines taken
-            AT.c.line_until.is_not(None), AT.c.verdict == "accepted", func.coalesce(AT.c.provider_ref, "") != "",
-            AT.c.started_at < now - after,
-            or_(AT.c.polled_at.is_(None), AT.c.polled_at < now - again)).order_by(AT.c.started_at).limit(most)))

@@ -16,6 +16,7 @@ L, AT, A, C, R, T, S = (table(Letter), table(Attempt), table(Address), table(Cam
 # Written out: a parameter would hide from the planner that the few letters of a small index are meant.
 _UNKNOWN = L.c.state == literal_column(f"'{State.UNKNOWN.value}'")
 _OPEN_QUESTION = and_(_UNKNOWN, AT.c.verdict == literal_column(f"'{Verdict.UNKNOWN.value}'"), AT.c.waived_at.is_(None))
+_UNENDED = and_(AT.c.line_until.is_not(None), AT.c.verdict == Verdict.ACCEPTED.value)
 _ASKED = (select(AT.c.id, AT.c.letter_id, AT.c.address_id, A.c.value.label("number"), AT.c.verdict, AT.c.reason, AT.c.holder,
                  AT.c.started_at, AT.c.ended_at, AT.c.polled_at, C.c.state.label("campaign_state"))
           .select_from(L.join(AT, AT.c.letter_id == L.c.id).join(A, A.c.id == AT.c.address_id).join(C, C.c.id == L.c.campaign_id)))
@@ -40,6 +41,28 @@ def faxes_to_ask_about(connection: Connection, transport: str, now: datetime, *,
                          AT.c.started_at > now - until, due)
             .order_by(AT.c.polled_at.is_not(None), AT.c.polled_at, AT.c.started_at).limit(most)).all()
     return asked[:most]
+
+
+def calls_to_ask_about(connection: Connection, now: datetime, *, after: timedelta, again: timedelta, young: timedelta,
+                       rarely: timedelta, until: timedelta, most: int) -> list[Any]:
+    """Accepted fax attempts without a final receipt, due to be asked about by the provider's name: id, provider_ref, transport.
+
+    `after` their start and every `again`, from the age of `young` on `rarely`, from `until` on no more; those never asked about
+    first.
+    """
+    due = or_(AT.c.polled_at.is_(None), AT.c.polled_at <= now - rarely,
+              and_(AT.c.started_at > now - young, AT.c.polled_at < now - again))
+    return list(connection.execute(
+        select(AT.c.id, AT.c.provider_ref, AT.c.transport)
+        # coalesce(): or SQLite would go through the index of all providers' names instead of that of the lines taken
+        .where(_UNENDED, func.coalesce(AT.c.provider_ref, "") != "", AT.c.started_at < now - after, AT.c.started_at > now - until, due)
+        .order_by(AT.c.polled_at.is_not(None), AT.c.polled_at, AT.c.started_at).limit(most)))
+
+
+def calls_given_up(connection: Connection, before: datetime, most: int, *, locked: bool = False) -> Sequence[Any]:
+    """Accepted fax attempts begun before `before` of whose end nothing was ever said, perhaps locked by id: id, letter_id."""
+    found = select(AT.c.id, AT.c.letter_id).where(_UNENDED, AT.c.started_at <= before).order_by(AT.c.id).limit(most)
+    return connection.execute(found.with_for_update() if locked else found).all()
 
 
 def named_by_receipts(connection: Connection, attempt_id: str) -> list[str]:

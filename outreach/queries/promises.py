@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, literal_column, or_, select, tuple_, union_all
 
-from outreach.domain.letters import INITIAL, TRANSITIONS, State, Verdict
+from outreach.domain.letters import INITIAL, TRANSITIONS, WAITING, Reason, State, Verdict
 from outreach.models import (
     Address,
     Attempt,
@@ -16,11 +16,13 @@ from outreach.models import (
     CampaignVersion,
     Counter,
     CounterDelta,
+    CounterHour,
     Lane,
     Letter,
     LetterEvent,
     Notice,
     Receipt,
+    Submission,
     Target,
     TargetAddress,
     table,
@@ -29,8 +31,9 @@ from outreach.queries.campaigns import LETTER_CHANNELS
 from outreach.queries.pauses import NOT_SPENT, PAUSED_TARGETS
 
 L, C, A, AT, LANE, EV = table(Letter), table(Campaign), table(Address), table(Attempt), table(Lane), table(LetterEvent)
-COUNTERS, DELTAS, T, TA, V, N, R = (table(Counter), table(CounterDelta), table(Target), table(TargetAddress), table(CampaignVersion),
-                                    table(Notice), table(Receipt))
+COUNTERS, DELTAS, HOURS, T, TA, V, N, R, S = (
+    table(Counter), table(CounterDelta), table(CounterHour), table(Target), table(TargetAddress), table(CampaignVersion), table(Notice),
+    table(Receipt), table(Submission))
 _OPEN = AT.c.verdict == Verdict.OPEN.value
 _SENDING = L.c.state == State.SENDING.value
 _HOLDS_A_PLACE = (State.HELD.value, State.QUEUED.value, State.SENDING.value, State.UNKNOWN.value)
@@ -182,25 +185,73 @@ def twice_in_place(connection: Connection, most: int) -> list[str]:
 
 
 def miscounted(connection: Connection, most: int) -> Sequence[Any]:
-    """Counts of letters that differ from a recount: slug, target (its id in the file), channel, name, said, real.
+    """Counts of letters and of submissions that differ from a recount: slug, target (its id in the file), channel, name, said, real.
 
-    In one statement, so that both come from the same moment.
+    In one statement, so that both come from the same moment. What was refused left nothing that could be counted anew; of that a
+    count below zero is wrong.
     """
     key = ("campaign_id", "target_id", "channel", "name")
-    kinds = (COUNTERS.c.name.like("letter:%"), DELTAS.c.name.like("letter:%"))
     zero = literal(0)
-    folded = select(*(COUNTERS.c[k] for k in key), COUNTERS.c.n.label("said"), zero.label("real")).where(kinds[0])
-    fresh = select(*(DELTAS.c[k] for k in key), DELTAS.c.delta.label("said"), zero.label("real")).where(kinds[1])
-    anew = (select(L.c.campaign_id, L.c.target_id, L.c.channel, (literal("letter:") + L.c.state).label("name"), zero.label("said"),
-                   func.count().label("real")).group_by(L.c.campaign_id, L.c.target_id, L.c.channel, L.c.state))
-    every = union_all(folded, fresh, anew).subquery()
+    folded = select(*(COUNTERS.c[k] for k in key), COUNTERS.c.n.label("said"), zero.label("real"))
+    fresh = select(*(DELTAS.c[k] for k in key), DELTAS.c.delta.label("said"), zero.label("real"))
+    letters = (select(L.c.campaign_id, L.c.target_id, L.c.channel, (literal("letter:") + L.c.state).label("name"), zero.label("said"),
+                      func.count().label("real")).group_by(L.c.campaign_id, L.c.target_id, L.c.channel, L.c.state))
+    forms = (select(S.c.campaign_id, zero.label("target_id"), literal("").label("channel"), literal("submissions").label("name"),
+                    zero.label("said"), func.count().label("real")).group_by(S.c.campaign_id))
+    every = union_all(folded, fresh, letters, forms).subquery()
     said, real = func.sum(every.c.said), func.sum(every.c.real)
+    wrong = or_(said < 0, and_(said != real, every.c.name.not_like("refused:%")))
     sums = select(*(every.c[k] for k in key), said.label("said"), real.label("real")).group_by(*(every.c[k] for k in key)).having(
-        said != real).order_by(*(every.c[k] for k in key)).limit(most).subquery()
+        wrong).order_by(*(every.c[k] for k in key)).limit(most).subquery()
     return connection.execute(
         select(C.c.slug, func.coalesce(T.c.key, "").label("target"), sums.c.channel, sums.c.name, sums.c.said, sums.c.real)
         .select_from(sums.outerjoin(C, C.c.id == sums.c.campaign_id).outerjoin(T, T.c.id == sums.c.target_id))
         .order_by(sums.c.campaign_id, sums.c.target_id, sums.c.channel, sums.c.name)).all()
+
+
+def hours_astray(connection: Connection, most: int) -> Sequence[Any]:
+    """Where the sum over all hours is not what the folded counts say: slug, channel, name, said (by the hours), real (by the counts)."""
+    zero, names = literal(0), or_(COUNTERS.c.name.like("letter:%"), COUNTERS.c.name == "submissions")
+    columns = ("campaign_id", "channel", "name")
+    counted = select(*(COUNTERS.c[k] for k in columns), zero.label("said"), COUNTERS.c.n.label("real")).where(names)
+    hourly = select(*(HOURS.c[k] for k in columns), HOURS.c.n.label("said"), zero.label("real"))
+    every = union_all(counted, hourly).subquery()
+    key = (every.c.campaign_id, every.c.channel, every.c.name)
+    said, real = func.sum(every.c.said), func.sum(every.c.real)
+    sums = select(*key, said.label("said"), real.label("real")).group_by(*key).having(said != real).order_by(*key).limit(most).subquery()
+    return connection.execute(
+        select(C.c.slug, sums.c.channel, sums.c.name, sums.c.said, sums.c.real)
+        .select_from(sums.outerjoin(C, C.c.id == sums.c.campaign_id)).order_by(sums.c.campaign_id, sums.c.channel, sums.c.name)).all()
+
+
+def past_their_time(connection: Connection, before: datetime, most: int) -> list[str]:
+    """That wait although since before `before` their deadline has passed, their campaign is closed, or their writer has taken them back."""
+    over = or_(C.c.deadline < before, and_(C.c.state == "closed", C.c.closed_at < before),
+               and_(L.c.state == State.QUEUED.value, L.c.withdrawn_at < before))
+    # Written out, not bound: SQLite takes the partial index only so.
+    waits = L.c.state.in_([literal_column(f"'{s.value}'") for s in sorted(WAITING)])
+    return list(connection.execute(select(L.c.id).select_from(L.join(C, C.c.id == L.c.campaign_id)).where(
+        waits, over, L.c.state_at < before).order_by(L.c.id).limit(most)).scalars())
+
+
+def held_since(connection: Connection, before: datetime, most: int) -> list[str]:
+    """That have waited for a moderator since before `before`, in campaigns that go on."""
+    return list(connection.execute(select(L.c.id).select_from(L.join(C, C.c.id == L.c.campaign_id)).where(
+        L.c.state == State.HELD.value, L.c.state_at < before, C.c.state.in_(("live", "paused"))).order_by(L.c.id).limit(most)).scalars())
+
+
+def calls_unended(connection: Connection, before: datetime, most: int) -> list[str]:
+    """Faxes taken before `before` whose end nobody has heard of, nor given up to hear of."""
+    return list(connection.execute(select(AT.c.letter_id).distinct().where(
+        AT.c.line_until.is_not(None), AT.c.verdict == Verdict.ACCEPTED.value, AT.c.started_at < before)
+        .order_by(AT.c.letter_id).limit(most)).scalars())
+
+
+def without_receipt(connection: Connection, most: int) -> list[str]:
+    """Faxes of campaigns that are not over that stay `sent`, since no receipt has come and asking brought none."""
+    silent = and_(L.c.state == State.SENT.value, L.c.reason == Reason.NO_RECEIPT.value)
+    return list(connection.execute(select(L.c.id).select_from(L.join(C, C.c.id == L.c.campaign_id)).where(
+        silent, C.c.state != "closed").order_by(L.c.id).limit(most)).scalars())
 
 
 def totals(connection: Connection) -> Sequence[Any]:

@@ -133,8 +133,7 @@ def _lines(x: LetterView, view: StatusView, now: datetime) -> tuple[str, str]:
                     _("It may have gone out. It is not sent again unless it is known that it has not, so that the office does not "
                       "get it twice."))
         case State.SENT if fax:
-            return (_("Handed to the fax provider, who calls the office’s machine."),
-                    _("As soon as the call has ended, the result stands here."))
+            return _called(reason, view.language)
         case State.SENT:
             return _("Sent, no bounce so far."), _("The office’s mail server took it. Whether somebody reads it, no server tells.")
         case State.DELIVERED if fax:
@@ -150,6 +149,16 @@ def _lines(x: LetterView, view: StatusView, now: datetime) -> tuple[str, str]:
         case State.EXPIRED:
             return _("It is not sent."), (_("The e-mail address was not confirmed in time.") if reason == "not_confirmed"
                                           else _("The deadline passed first."))
+
+
+def _called(reason: str, language: str) -> tuple[str, str]:
+    """A fax that its provider took, and no more is known."""
+    _ = gettext_for(language)
+    if reason == Reason.NO_RECEIPT:
+        return (_("Sent, no receipt came."),
+                _("The fax provider took it, but never said how the call ended. It is not sent again, so that the office does not get it "
+                  "twice."))
+    return _("Handed to the fax provider, who calls the office’s machine."), _("As soon as the call has ended, the result stands here.")
 
 
 def _cancelled(reason: str, view: StatusView) -> str:

@@ -92,6 +92,7 @@ def fill(n: int) -> None:
         with db.unit_of_work() as c:
             c.exec_driver_sql("ANALYZE")  # as the server's own upkeep does; on SQLite nobody does
 
+        moves.count(c, [(row.id, 0, "", "submissions", people)])
 
 def _doctor(here: Place) -> tuple[float, float]:
     """Seconds and peak memory (MB) of `outreach doctor`, which must find nothing."""
