@@ -59,7 +59,8 @@ class Settings(BaseSettings):
     sendgrid_webhook_key: str = Field("", description="SendGrid's event webhook verification key (base64 of its public key).")
     bounce_maildir: str = Field("", description="A Maildir that bounces (DSNs) arrive in; read by the ticker.")
     bounce_imap_url: SecretStr = Field(SecretStr(""), description="imaps://user:password@host/INBOX that bounces arrive in.")
-    verp: bool = Field(True, description="Give each attempt its own envelope sender (letters+b-…@domain), so that bounces name it.")
+    verp: bool = Field(True, description="Give each attempt its own envelope sender (letters+b-…@domain), so that each bounce names it; "
+                       "else a signed header does, where the bounce gives it back.")
 
     fax_transport: Literal["sandbox", "twilio", "telnyx"] = Field("sandbox", description="How faxes go out.")
     fax_from: str = Field("", description="The fax number of yours that calls are made from, +E.164, like +14165550100; providers refuse "

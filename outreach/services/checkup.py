@@ -71,6 +71,8 @@ def _settings(s: Settings) -> Iterator[Finding]:
             yield Finding("wrong", f"OUTREACH_{name} is empty: campaigns cannot be published without it")
     if s.email_transport != "sandbox" and s.mail_domain in ("localhost", ""):
         yield Finding("wrong", "OUTREACH_MAIL_FROM has no real domain: mail from it will be refused")
+    if not s.verp and s.email_transport != "sendgrid":
+        yield Finding("note", "OUTREACH_VERP is false: a bounce counts only where it gives back our headers or our envelope id")
     for wrong in _transports(s):
         yield Finding("wrong", wrong)
     if s.public_url.startswith("http://") and "127.0.0.1" not in s.public_url and "localhost" not in s.public_url:

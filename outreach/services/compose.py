@@ -23,6 +23,7 @@ from outreach.services.ledger import Started
 from outreach.services.media import media_url, pdf_of
 from outreach.settings import Settings
 from outreach.transports.base import Attachment, Mailbox, OutgoingFax, OutgoingMail
+from outreach.transports.email.bounces import ATTEMPT_FIELD, envelope_id
 from outreach.transports.email.verp import verp_address
 from outreach.transports.registry import transport_name
 
@@ -74,9 +75,10 @@ def mail(ready: Prepared, started: Started, settings: Settings, allowance: Allow
     attached = (Attachment("letter.pdf", "application/pdf", fax_pages.fax_pdf(document(letter, started.started_at, settings))),
                 ) if spec.attach_pdf else ()
     offered = copies.offer(letter, spec, allowance, started.started_at)
+    envelope_from, headers = _return_path(started.attempt_id, settings)
     made = OutgoingMail(
         attempt_id=started.attempt_id, message_id=f"{letter.id}@{settings.mail_domain}", attachments=attached,
-        envelope_from=verp_address(settings.mail_from, started.attempt_id, settings.key()) if settings.verp else settings.mail_from,
+        envelope_from=envelope_from, headers=headers,
         sender=Mailbox(settings.mail_from, f"{letter.name} via {operator}"), to=Mailbox(letter.address, target.name),
         subject=text.subject, text=text.text, html=text.html, date=started.started_at,
         reply_to=Mailbox(letter.email, letter.name) if letter.confirmed else None, cc=offered.inbox if offered.cc else None,
@@ -87,6 +89,14 @@ def mail(ready: Prepared, started: Started, settings: Settings, allowance: Allow
         if bundle := bundle_papers.document(letter, started.started_at, settings):
             return bundle_papers.as_mail(made, bundle, settings, reply_to=spec.inbox), offered
     return made, offered
+
+
+def _return_path(attempt_id: str, settings: Settings) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Where a mail's bounce goes, and the headers by which it can be told whose it is where that address does not say so."""
+    own = verp_address(settings.mail_from, attempt_id, settings.key()) if settings.verp else settings.mail_from
+    if own != settings.mail_from or settings.email_transport == "sendgrid":  # which tells us by its own means
+        return own, ()
+    return own, ((ATTEMPT_FIELD, envelope_id(attempt_id, settings.key())),)
 
 
 def answered_phone(spec: CampaignSpec, settings: Settings) -> str:

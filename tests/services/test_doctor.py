@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from outreach.cli import app
 from outreach.db import new_id, unit_of_work
 from outreach.domain.letters import Verdict
-from outreach.models import Attempt, CounterDelta, Lane, Letter, LetterEvent, Notice, table
+from outreach.models import Attempt, Campaign, CounterDelta, CounterHour, Lane, Letter, LetterEvent, Notice, table
 from outreach.queue import QueueName
-from outreach.services import budgets, checkup
+from outreach.services import budgets, checkup, moves
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 
 
@@ -141,6 +141,24 @@ def unattended(desk: Desk) -> list[str]:
     return [waiting(desk).id]
 
 
+def late(desk: Desk) -> list[str]:
+    desk.change(Campaign, deadline=desk.now)
+    desk.later(minutes=3)
+    return [waiting(desk).id]
+
+
+def of_a_closed_campaign(desk: Desk) -> list[str]:
+    desk.change(Campaign, state="closed", closed_at=desk.now)
+    desk.later(minutes=3)
+    return [waiting(desk).id]
+
+
+def taken_back(desk: Desk) -> list[str]:
+    change(desk, Letter, waiting(desk).id, withdrawn_at=desk.now)
+    desk.later(minutes=3)
+    return [waiting(desk).id]
+
+
 def no_events(desk: Desk) -> list[str]:
     letter = gone(desk)
     with unit_of_work() as c:
@@ -199,6 +217,9 @@ BREAKS: dict[str, tuple[Callable[[Desk], list[str]], str]] = {
     "lost wake-up": (lost_wake_up, "in a lane that nobody will look at"),
     "no lane": (no_lane, "in a lane that nobody will look at"),
     "unattended": (unattended, "due and not looked at"),
+    "late": (late, "that wait though their time is over"),
+    "closed": (of_a_closed_campaign, "that wait though their time is over"),
+    "taken back": (taken_back, "that wait though their time is over"),
     "no events": (no_events, "letters without events"),
     "an event lost": (an_event_lost, "whose events are no way to their state"),
     "not in the table": (a_move_that_the_table_lacks, "whose events are no way to their state"),
@@ -234,6 +255,42 @@ def test_counters_that_differ_are_told_with_both_figures(busy: Desk) -> None:
     busy.change(CounterDelta, table(CounterDelta).c.name == "letter:sent", delta=3)
     busy.sweep()
     assert findings(busy) == []
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("submissions", "night-bus: the counters differ from a recount: submissions: 11 counted, 4 there"),
+    ("refused:duplicate", "night-bus: the counters differ from a recount: refused:duplicate: -6 counted, 0 there")])
+def test_all_counters_are_counted_anew_that_can_be(busy: Desk, name: str, said: str) -> None:
+    campaign = busy.one(Campaign).id
+    with unit_of_work() as c:
+        moves.count(c, [(campaign, 0, "", name, 7 if name == "submissions" else -6)], busy.now)
+    assert [f.what for f in findings(busy)] == [said]
+    busy.sweep()  # which folds them
+    assert [f.what for f in findings(busy)] == [said]
+
+
+def test_counts_by_the_hour_that_do_not_add_up_are_told(busy: Desk) -> None:
+    busy.sweep()
+    assert findings(busy) == []
+    assert busy.change(CounterHour, table(CounterHour).c.name == "submissions", n=9) == 1
+    assert [f.what for f in findings(busy)] == [
+        "night-bus: the counts by the hour differ from those of all time: submissions: 9 by the hour, 4 in all"]
+
+
+def test_submissions_that_nobody_ended_are_told_and_a_moderator_is_reminded(busy: Desk) -> None:
+    busy.set(confirm="email")
+    forgotten = busy.submission(busy.write(email="other@people.example")).id
+    busy.notify()
+    change(busy, Letter, waiting(busy).id, state="held")
+    with unit_of_work() as c:
+        c.execute(insert(table(LetterEvent)).values(
+            letter_id=next(x.id for x in busy.letters() if x.state == "held"), at=busy.now, before="queued", after="held", why="organizer"))
+    busy.later(days=8)
+    found = {f.level: str(f) for f in findings(busy) if "unconfirmed" in f.what or "moderator" in f.what}
+    assert forgotten in found["wrong"] and "unconfirmed past their time" in found["wrong"]
+    assert "letters that have waited for a moderator for more than a day" in found["note"]
+    busy.sweep()
+    assert not [f for f in findings(busy) if "unconfirmed" in f.what]
 
 
 def test_faxes_that_wait_for_money_are_no_broken_promise_and_nobody_looks_again_and_again(busy: Desk) -> None:
@@ -301,6 +358,8 @@ def test_the_doctor_says_what_is_missing(busy: Desk) -> None:
     for name in ("OUTREACH_OPERATOR_CONTACT", "OUTREACH_PUBLIC_URL", "OUTREACH_FAX_FROM", "OUTREACH_TELNYX_API_KEY",
                  "Redis does not answer"):
         assert name in found
+    busy.set(verp="false")
+    assert any("OUTREACH_VERP" in f.what for f in checkup.findings() if f.level == "note")
     busy.set(email_transport="smtp", smtp_url="")
     assert any("OUTREACH_SMTP_URL" in f.what for f in checkup.findings() if f.level == "wrong")
     with unit_of_work() as c:

@@ -17,8 +17,8 @@ from outreach.queue import QueueName
 from outreach.services import evidence, ledger, polls, receipts
 from outreach.settings import get_settings
 from outreach.transports.base import ReceiptWord
-from outreach.transports.email.bounces import envelope_id, read_dsn, verp_address
-from tests.services.helpers import COMMISSIONER, COPIES, COUNCIL, Desk
+from outreach.transports.email.bounces import ATTEMPT_FIELD, envelope_id, read_dsn, verp_address
+from tests.services.helpers import COMMISSIONER, COPIES, COUNCIL, Desk, mail_of
 from tests.transports.servers import Answer
 
 NUMBER = "+14165550133"
@@ -232,14 +232,15 @@ def test_a_cancelled_letter_that_had_gone_after_all_is_told_as_it_is(unproved: D
 
 
 def dsn(recipient: str, *, action: str = "failed", status: str = "4.4.7", to: str = "letters@campaign.example", envid: str = "",
-        message_id: str = "") -> bytes:
+        message_id: str = "", named: str = "") -> bytes:
     """A delivery report as anybody can write one."""
     whole = f"Original-Envelope-Id: {envid}\n" if envid else ""
     return (f"From: MAILER-DAEMON@mx.example\nTo: {to}\nMessage-ID: <{new_id()}@mx.example>\nMIME-Version: 1.0\n"
             'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n--b\nContent-Type: message/delivery-status\n\n'
             f"Reporting-MTA: dns; mx.example\n{whole}\nFinal-Recipient: rfc822; {recipient}\nAction: {action}\nStatus: {status}\n"
             f"Diagnostic-Code: smtp; 550 said of {recipient}\n\n"
-            f"--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{message_id}>\nTo: {recipient}\n\n--b--\n").encode()
+            f"--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{message_id}>\nTo: {recipient}\n"
+            f"{f'{ATTEMPT_FIELD}: {named}' if named else 'X-Other: x'}\n\n--b--\n").encode()
 
 
 def arrive(desk: Desk, raw: bytes) -> int:
@@ -256,7 +257,8 @@ def test_a_forged_delivery_report_changes_no_letter(unproved: Desk, channel: str
     letter = unproved.letter(token)
     names: list[dict[str, str]] = [
         {"envid": attempt.id}, {"envid": f"{attempt.id}-aaaaaaaa"}, {"message_id": f"{letter.id}@campaign.example"},
-        {"to": f"letters+b-{attempt.id}-aaaaaaaa@campaign.example", "envid": attempt.id}, {}]
+        {"to": f"letters+b-{attempt.id}-aaaaaaaa@campaign.example", "envid": attempt.id}, {"named": attempt.id},
+        {"named": f"{attempt.id}-aaaaaaaa"}, {}]
     for name in names:
         assert arrive(unproved, dsn(address, action=action, **name)) == 1
     assert unproved.letter(token) == letter
@@ -273,16 +275,27 @@ def test_a_report_that_names_a_fax_never_speaks_for_it(unproved: Desk) -> None:
     assert unproved.letter(token) == letter
 
 
-@pytest.mark.parametrize(("verp", "way"), [("true", "address"), ("false", "envelope id")])
+@pytest.mark.parametrize(("verp", "way"), [("true", "address"), ("false", "envelope id"), ("false", "returned header")])
 def test_a_report_with_our_mac_counts(unproved: Desk, verp: str, way: str) -> None:
     unproved.set(verp=verp)
     token, attempt = sent(unproved)
     taken = unproved.sink.mails[-1]
     envid = next(w for c in unproved.sink.commands for w in c.split() if w.startswith("ENVID=")).removeprefix("ENVID=")
-    named = {"to": taken.sender} if way == "address" else {"envid": envid}
+    signed = mail_of(taken)[ATTEMPT_FIELD]
+    assert (signed is None) == (verp == "true"), "the address says it already"
+    named = {"address": {"to": taken.sender}, "envelope id": {"envid": envid}, "returned header": {"named": str(signed)}}[way]
     arrive(unproved, dsn("commissioner@transit.example", action="delivered", status="2.0.0", **named))
     assert (unproved.letter(token).state, unproved.attempts()) != ("sent", [attempt])
     assert unproved.letter(token).state == "delivered"
+
+
+def test_a_sender_too_long_for_an_address_of_its_own_signs_each_mail_in_a_header(unproved: Desk) -> None:
+    unproved.set(mail_from="letters.of.the.night.bus.riders@campaign.example")
+    token, _ = sent(unproved)
+    taken = unproved.sink.mails[-1]
+    assert taken.sender == "letters.of.the.night.bus.riders@campaign.example"
+    arrive(unproved, dsn("commissioner@transit.example", status="5.1.1", named=str(mail_of(taken)[ATTEMPT_FIELD])))
+    assert unproved.letter(token).state == "failed"
 
 
 @pytest.mark.parametrize("way", ["dsn", "dsn by message-id", "sendgrid"])

@@ -1,7 +1,8 @@
 """Delivery status notifications (RFC 3464) that came back by mail, as words about attempts.
 
 Anybody may write such a mail, so whose attempt it is, is told only by what carries our MAC: the bounce address it was
-sent to (`verp.py`), else the envelope id that we gave (RFC 3461). The Message-ID in the returned headers proves nothing.
+sent to (`verp.py`), else the envelope id that we gave (RFC 3461), else a header of ours among those that come back. The
+Message-ID there proves nothing: it is made of the letter's id alone.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from outreach.transports.email.verp import attempt_of_verp, verp_address
 __all__ = ["attempt_of_envelope_id", "attempt_of_verp", "envelope_id", "read_dsn", "verp_address"]
 
 PROVIDER = "dsn"
+ATTEMPT_FIELD = "X-Outreach-Attempt"
+"""The header that holds the signed envelope id where no bounce address of its own can. Like that address, which its server notes
+as Return-Path, nobody sees it but those who get the mail."""
 MOST_BYTES = 2_000_000
 _XTEXT = re.compile(r"\+(2B|3D)")
 _ACTIONS: dict[str, Verdict | None] = {
@@ -41,6 +45,8 @@ class _Returned:
     """What the returned message or headers say."""
 
     message_id: str | None = None
+    attempt: str = ""
+    """As our header says it."""
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
 
@@ -77,8 +83,9 @@ def _read(raw: bytes, key: bytes, now: datetime) -> list[ReceiptWord]:
     if not blocks:
         return [_qmail(mail, attempt, now)]
     whole, recipients = blocks[0], blocks[1:]
-    attempt = attempt or attempt_of_envelope_id(_xtext(_field(whole, "Original-Envelope-Id")), key)
     returned = _returned(parts)
+    attempt = (attempt or attempt_of_envelope_id(_xtext(_field(whole, "Original-Envelope-Id")), key)
+               or attempt_of_envelope_id(returned.attempt, key))
     own = _field(mail, "Message-ID") or event_hash(raw)
     when = read_date(mail.get("Date"), now)
     words = [_word(block, attempt, returned, own, when) for block in recipients]
@@ -166,7 +173,7 @@ def _returned(parts: list[Message]) -> _Returned:
         else:
             continue
         message_id = _field(headers, "Message-ID").strip("<> ")[:200]
-        return _Returned(message_id or None, _addresses(headers, "To"), _addresses(headers, "Cc"))
+        return _Returned(message_id or None, _field(headers, ATTEMPT_FIELD), _addresses(headers, "To"), _addresses(headers, "Cc"))
     return _Returned()
 
 
