@@ -102,11 +102,12 @@ def letter_lanes(connection: Connection, campaign_id: int) -> list[int]:
 
 
 def reachable(connection: Connection, campaign_id: int) -> bool:
-    """Whether some target that the campaign still has can be written to at an address that is approved and not blocked."""
+    """Whether some target that the campaign still has can be written to at an address that is not blocked; at one that waits for
+    approval letters wait, too."""
     return connection.execute(
         select(func.count()).select_from(TA.join(T, T.c.id == TA.c.target_id).join(A, A.c.id == TA.c.address_id))
         .where(T.c.campaign_id == campaign_id, T.c.active, A.c.channel.in_(LETTER_CHANNELS),
-               A.c.state.in_(("ok", "suspect")))).scalar_one() > 0
+               A.c.state != "blocked")).scalar_one() > 0
 
 
 def channels(connection: Connection, campaign_id: int) -> set[str]:

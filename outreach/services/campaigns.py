@@ -104,6 +104,13 @@ class TargetRow:
     active: bool
     addresses: tuple[AddressRow, ...]
 
+    def places(self, channel: str) -> list[AddressRow]:
+        """Where a new letter may go on this channel, the preferred first; what waits for an operator's approval only where the target
+        has nothing else: a letter waits there."""
+        letters = [a for a in self.addresses if a.channel in ("email", "fax")]
+        state = "ok" if any(a.state == "ok" for a in letters) else "proposed"
+        return sorted((a for a in letters if (a.channel, a.state) == (channel, state)), key=lambda a: a.rank)
+
 
 def get(slug: str) -> CampaignRow:
     """One campaign, in whatever state. Raises NotFound."""
@@ -261,7 +268,7 @@ def _check_may_send(c: Connection, row: CampaignRow, settings: Settings, now: da
             except SettingsInvalid as e:
                 raise NotAllowed(f"{row.slug}: {e}") from e
     if not queries.reachable(c, row.id):
-        raise NotAllowed(f"{row.slug}: every address of its targets is blocked, or waits for an operator's approval; nothing could be sent")
+        raise NotAllowed(f"{row.slug}: every address of its targets is blocked; nothing could be sent")
 
 
 def _check_no_half_sandbox(c: Connection, row: CampaignRow, settings: Settings) -> None:

@@ -51,7 +51,7 @@ class Item:
 
 _TODO = {
     "valid": "Fill in what is missing, mend what is wrong", "sourced": "Say where each address is published",
-    "sound": "Look again at addresses that may be wrong", "approved": "Wait for the operator to approve the new addresses",
+    "sound": "Look again at addresses that may be wrong", "approved": "Letters to new addresses wait until the operator has approved them",
     "deadline": "Set a deadline that is ahead", "limits": "Say how many letters an hour each address takes",
     "inbox": "Make sure that the inbox for copies can be reached", "test": "Send yourself a test letter", "seen": "Read the letter",
     "hours": "Give each fax number its time zone", "holes": "Require what the letter needs, or let its sentence go without it",
@@ -163,7 +163,7 @@ def _places(spec: CampaignSpec, visitor: Visitor) -> Iterator[Item]:
     if new:
         yield Item("approved", "Addresses are approved", False, False, f"{_some(sorted(new))} "
                    f"{'waits' if len(new) == 1 else 'wait'} for the operator's approval once this is stored; letters to "
-                   f"{'it' if len(new) == 1 else 'them'} wait so long.")
+                   f"{'it' if len(new) == 1 else 'them'} are taken and wait so long. The campaign can go online before.")
 
 
 def _deadline(spec: CampaignSpec, now: datetime) -> Item:

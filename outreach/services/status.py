@@ -48,7 +48,8 @@ class LetterView:
     bundle: int = 0
     """How many letters it goes, or went, together with, itself included; 0 when it goes alone."""
     paused: str = ""
-    """Why it waits beyond its lane: "all" (sending on its channel is paused), "target", or "budget" (the campaign's for faxes)."""
+    """Why it waits beyond its lane: "all" (sending on its channel is paused), "target", "budget" (the campaign's for faxes), or
+    "approval" (the operator has still to approve the address)."""
     elsewhere: bool = False
     """It was there before and belongs to another submission of the same person: there it is taken back. Known only to who is proven."""
 

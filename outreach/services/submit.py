@@ -88,11 +88,11 @@ def _places(form: FormInput, targets: tuple[TargetRow, ...], errors: dict[str, s
         return ()
     places = []
     for key in dict.fromkeys(form.targets):
-        usable = [a for a in by_key[key].addresses if a.channel == form.channel and a.state == "ok"]
+        usable = by_key[key].places(form.channel)
         if not usable:
             errors["channel"] = forms.NO_FAX if form.channel == Channel.FAX else forms.NO_EMAIL
             return ()
-        places.append((by_key[key], min(usable, key=lambda a: a.rank).id))
+        places.append((by_key[key], usable[0].id))
     return tuple(sorted(places, key=lambda place: place[0].id))  # one order for all: two of one person cannot wait for each other
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from outreach.domain.forecast import Lane, Party, Releases
 from outreach.domain.letters import Channel
 from outreach.domain.pacing import EPOCH, NEVER, Rule, format_rules
-from outreach.queries import letters, money
+from outreach.queries import letters, money, operating
 from outreach.services import paces
 from outreach.services.forecast import binding
 from outreach.settings import Settings
@@ -29,7 +29,8 @@ class Wait:
     likely_at: datetime | None
     pace: str
     why: str = ""
-    """"budget" where the campaign's fax budget is used up; then nobody knows when it may go."""
+    """"budget" where the campaign's fax budget is used up, "approval" where the operator has still to approve the address; then nobody
+    knows when it may go."""
 
 
 def wait_of(c: Connection, letter: Any, now: datetime, settings: Settings) -> Wait | None:
@@ -37,7 +38,8 @@ def wait_of(c: Connection, letter: Any, now: datetime, settings: Settings) -> Wa
     None if its campaign does not send now."""
     pace = _pace(c, letter.address_id, now, settings)
     if pace is None:
-        return None
+        address = operating.address(c, letter.address_id)
+        return Wait(1 + letters.ahead_of(c, letter, FAR), None, "", "approval") if address and address.state == "proposed" else None
     own, others = letters.ahead_of(c, letter, FAR), letters.of_others(c, letter, FAR)
     place = 1 + own + sum(min(n, own + 1) for n in others.values())  # campaigns take turns
     if pace.channel is Channel.FAX and money.full(c, [letter.campaign_id]):

@@ -70,9 +70,8 @@ def mode_of(campaign: CampaignRow, spec: CampaignSpec, targets: tuple[TargetRow,
 
 
 def usable_channels(targets: tuple[TargetRow, ...]) -> dict[str, list[str]]:
-    """Target id to the channels on which it has an address that may be used, fax first."""
-    return {t.key: [c.value for c in (Channel.FAX, Channel.EMAIL) if any(a.channel == c and a.state == "ok" for a in t.addresses)]
-            for t in targets}
+    """Target id to the channels on which it takes letters, if only to let them wait for an operator's approval; fax first."""
+    return {t.key: [c.value for c in (Channel.FAX, Channel.EMAIL) if t.places(c.value)] for t in targets}
 
 
 def default_channel(by_target: Mapping[str, list[str]]) -> str:
@@ -118,7 +117,8 @@ def page_values(spec: CampaignSpec, campaign: CampaignRow, targets: tuple[Target
         "call_script": _call_script(spec), "fields": spec.fields, "closed": words.closed(mode, ui),
         "ended": words.ended(campaign.outcome, ui) if campaign.outcome else None, "said": campaign.outcome_message or "",
         "asks_affiliation": uses_affiliation(spec), "channels": [words.channel_choice(c, ui) for c in channels],
-        "button_labels": words.button_labels(spec.targets, ui), "what_next": words.what_next(confirm=confirm, language=ui),
+        "button_labels": words.button_labels(spec.targets, ui),
+        "what_next": words.what_next(confirm=confirm, unapproved=_unapproved(targets), language=ui),
         "button_first": words.button_first(spec.targets, len(shown["targets"]), ui),
         "email_hint": words.email_hint(confirm=confirm, language=ui), "consent_text": words.consent_text(spec, ui),
         "own_words": bool(values) and (shown["subject"], shown["body"]) != tuple(_original(spec, language)),
@@ -126,6 +126,11 @@ def page_values(spec: CampaignSpec, campaign: CampaignRow, targets: tuple[Target
         "sheet_date": format_date(now.astimezone(ZoneInfo(spec.zone)), "medium", locale=babel_locale(language)),
         "proof_bits": throttle.WORK_BITS if get_settings().proof_of_work == "on" else 0,
     }
+
+
+def _unapproved(targets: tuple[TargetRow, ...]) -> list[str]:
+    """The targets whose letters wait until an operator has approved an address."""
+    return [t.name for t in targets if any(a.state == "proposed" for c in Channel for a in t.places(c.value))]
 
 
 def _original(spec: CampaignSpec, language: str) -> tuple[str, str]:

@@ -195,6 +195,9 @@ def _queued(x: LetterView, view: StatusView, now: datetime) -> tuple[str, str]:
         return (_("Waits: sending to this office is paused."), _("It keeps its place and goes on when sending does."))
     if x.paused == "budget":
         return (_("Waits: the campaign’s fax budget is used up."), _("It keeps its place and goes on when there is money for faxes again."))
+    if x.paused == "approval":
+        return (_("Waits: whoever runs this service has still to approve this office’s address."),
+                _("It keeps its place and goes out after that, unless the campaign ends first."))
     if x.place is None:
         return (_("Waits: this office cannot be reached at the moment."),
                 _("It goes out once the office can be reached again, unless the campaign ends first."))

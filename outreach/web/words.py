@@ -103,12 +103,16 @@ def email_hint(*, confirm: bool, language: str) -> str:
     return _("It is used to send no letter twice. It is not checked, and the letter says so.")
 
 
-def what_next(*, confirm: bool, language: str) -> str:
-    """What the button leads to, told below it."""
+def what_next(*, confirm: bool, language: str, unapproved: Sequence[str] = ()) -> str:
+    """What the button leads to, told below it; `unapproved` targets have an address that the operator has still to approve."""
     _ = translations(language).gettext
-    if confirm:
-        return _("Next, we send a six-digit code to your e-mail address. Your letter goes out once you have typed it in.")
-    return _("Next, you see where your letter is and when it is likely to go out.")
+    text = (_("Next, we send a six-digit code to your e-mail address. Your letter goes out once you have typed it in.") if confirm
+            else _("Next, you see where your letter is and when it is likely to go out."))
+    if not unapproved:
+        return text
+    names = format_list(list(unapproved), locale=babel_locale(language))
+    return f"{text} " + _("Whoever runs this service has still to approve the address of %(names)s; letters there wait until then."
+                          ) % {"names": names}
 
 
 def consent_text(spec: CampaignSpec, language: str) -> str:

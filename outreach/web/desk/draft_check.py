@@ -136,7 +136,8 @@ def _stored(at: Place, stored: publishing.Stored, online: bool) -> Response:
     told = f"Version {result.version} is in force." if not result.created else "The campaign is stored, and not online yet."
     told = " ".join((told, *(f"{x[:1].upper()}{x[1:]}." for x in result.letters)))
     if stored.proposed:
-        told += f" The operator has been asked to approve {len(stored.proposed)} new address{'es' if len(stored.proposed) > 1 else ''}."
+        told += f" The operator has been asked to approve {len(stored.proposed)} new address{'es' if len(stored.proposed) > 1 else ''}; "
+        told += f"letters to {'them' if len(stored.proposed) > 1 else 'it'} wait so long."
     place = f"/o/c/{result.slug}/edit"
     if not online or result.state != "draft":
         return back(at, place, told)
