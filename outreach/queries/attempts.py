@@ -101,6 +101,15 @@ def newest_of_letters(connection: Connection, letter_ids: Sequence[str]) -> dict
     return {row.id: row.attempt_id for row in rows}
 
 
+def lately_to(connection: Connection, transport: str, value: str, after: datetime, before: datetime) -> list[str]:
+    """Ids of the attempts at an address, however it is written, that this transport took or may have taken, and that started between
+    two moments; two of them at the most."""
+    return list(connection.execute(
+        select(AT.c.id).join(A, A.c.id == AT.c.address_id)
+        .where(func.lower(A.c.value) == value.lower(), AT.c.transport == transport, AT.c.started_at > after, AT.c.started_at < before,
+               AT.c.verdict.not_in((Verdict.VOID.value, Verdict.REFUSED.value))).limit(2)).scalars())
+
+
 def notices_of(submission_ids: Sequence[str]) -> Any:
     """A sub-select: the ids of all notices about these submissions."""
     return select(N.c.id).where(N.c.submission_id.in_(submission_ids))

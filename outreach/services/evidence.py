@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +24,9 @@ from outreach.transports.base import ReceiptWord
 
 log = get()
 _ATTEMPTS = table(Attempt)
-UNSIGNED = "dsn"
+UNSIGNED, SENDGRID = "dsn", "sendgrid"
+NAMELESS = timedelta(days=3)
+"""How far back the mail is looked for that a bounce without any id is about: as long as SendGrid tries."""
 CHANNEL_OF = {"dsn": Channel.EMAIL, "sendgrid": Channel.EMAIL, "twilio": Channel.FAX, "telnyx": Channel.FAX}
 NOTICE_MARK = "n-"
 """What the Message-ID of a notice begins with, before the notice's id."""
@@ -77,7 +79,8 @@ class Effects:
 
 
 def match(c: Connection, words: Sequence[ReceiptWord]) -> list[Match]:
-    """Whose each word is: by our id, else by the provider's name for it, else by the letter's Message-ID. Locks the attempts."""
+    """Whose each word is: by our id, else by the provider's name for it, else by the letter's Message-ID, else (SendGrid's bounces) by
+    its recipient and time. Locks the attempts."""
     by_id = attempts.heard_locked(c, sorted({w.attempt_id for w in words if w.attempt_id}))
     rest = [w for w in words if w.attempt_id not in by_id]
     if not rest:
@@ -85,13 +88,25 @@ def match(c: Connection, words: Sequence[ReceiptWord]) -> list[Match]:
     notices = attempts.notices(c, sorted({n for w in rest for n in _notices_named(w)}))
     by_ref = attempts.named_by_provider(c, sorted({w.provider_ref for w in rest if w.provider_ref}))
     by_letter = attempts.newest_of_letters(c, sorted({_letter_of(w) for w in rest if w.message_id and w.provider_ref not in by_ref}))
-    found = {**attempts.heard_locked(c, sorted({*by_ref.values(), *by_letter.values()} - by_id.keys())), **by_id}
+    by_time = {w.event_id: attempt for w in rest if (attempt := _only_one_lately(c, w))}
+    ids = {*by_ref.values(), *by_letter.values(), *by_time.values()} - by_id.keys()
+    found = {**attempts.heard_locked(c, sorted(ids)), **by_id}
     matches = []
     for w in words:
-        known = w.attempt_id if w.attempt_id in by_id else by_ref.get(w.provider_ref or "") or by_letter.get(_letter_of(w))
+        known = w.attempt_id if w.attempt_id in by_id else (by_ref.get(w.provider_ref or "") or by_letter.get(_letter_of(w))
+                                                           or by_time.get(w.event_id))
         notice = None if w.attempt_id in by_id else next((n for n in _notices_named(w) if n in notices), None)
         matches.append(Match(notice_id=notice) if notice else _judged(w, found.get(known or "")))
     return matches
+
+
+def _only_one_lately(c: Connection, word: ReceiptWord) -> str | None:
+    """The attempt that a bounce without any id must be about: the only one to its recipient in so many days. SendGrid's asynchronous
+    bounces may come so; they are signed, and between two mails nobody guesses."""
+    if word.provider != SENDGRID or word.verdict is not Verdict.BOUNCED or word.attempt_id or word.provider_ref or word.message_id:
+        return None
+    found = attempts.lately_to(c, SENDGRID, word.recipient.strip(), word.at - NAMELESS, word.at + timedelta(seconds=1))
+    return found[0] if len(found) == 1 else None
 
 
 def _judged(word: ReceiptWord, attempt: Any) -> Match:

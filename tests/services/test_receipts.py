@@ -14,7 +14,7 @@ from outreach.db import new_id
 from outreach.domain.letters import Reason, Verdict
 from outreach.models import Address, Attempt, Letter, Receipt, table
 from outreach.queue import QueueName
-from outreach.services import evidence, ledger, polls, receipts
+from outreach.services import deliver, evidence, ledger, polls, receipts
 from outreach.settings import get_settings
 from outreach.transports.base import ReceiptWord
 from outreach.transports.email.bounces import ATTEMPT_FIELD, envelope_id, read_dsn, verp_address
@@ -367,6 +367,86 @@ def test_a_round_of_asking_ends_after_a_while(unproved: Desk) -> None:
     assert polls.poll(unproved.now) == 0
     assert len(unproved.provider.asked) == before + 1
     assert polls.due(unproved.now), "the others come next"
+
+
+# words without a name
+
+def nameless(desk: Desk, verdict: Verdict = Verdict.BOUNCED, **changes: Any) -> ReceiptWord:
+    """An asynchronous bounce as SendGrid may tell it: recipient, time and nothing else."""
+    desk.people += 1
+    made = ReceiptWord("sendgrid", f"nameless-{desk.people}", verdict, "Commissioner@Transit.example", desk.now, reason=Reason.NO_MAILBOX)
+    return replace(made, **changes)
+
+
+@pytest.fixture
+def by_sendgrid(unproved: Desk) -> Desk:
+    """What is sent has gone by SendGrid."""
+    _ = unproved.sink
+    unproved.set(email_transport="sendgrid", sendgrid_api_key="SG.x", sendgrid_url=unproved.provider.url)
+    unproved.provider.answer = lambda asked: Answer(202, headers={"X-Message-Id": new_id()})
+    return unproved
+
+
+def handed(desk: Desk, **written: Any) -> str:
+    token = desk.write(**written)
+    assert deliver.drain(QueueName.EMAIL, seconds=60, clock=desk.clock) == 1
+    return token
+
+
+def test_a_bounce_without_any_id_is_that_of_the_only_mail_to_its_recipient_lately(by_sendgrid: Desk) -> None:
+    token = handed(by_sendgrid)
+    handed(by_sendgrid, targets=("council",))
+    by_sendgrid.later(hours=5)
+    assert by_sendgrid.hear(nameless(by_sendgrid)) == 1
+    assert (by_sendgrid.letter(token).state, by_sendgrid.letter(token).reason) == ("failed", "no_such_mailbox")
+    assert by_sendgrid.rows(Receipt)[0].letter_id == by_sendgrid.letter(token).id
+    assert by_sendgrid.states() == ["failed", "sent"]
+
+
+def test_between_two_mails_to_one_recipient_a_bounce_without_any_id_names_none(by_sendgrid: Desk) -> None:
+    tokens = [handed(by_sendgrid)]
+    by_sendgrid.later(hours=2)
+    tokens.append(handed(by_sendgrid))
+    by_sendgrid.later(hours=2)
+    by_sendgrid.hear(nameless(by_sendgrid))
+    by_sendgrid.later(hours=1)
+    by_sendgrid.sweep()
+    assert [by_sendgrid.letter(t).state for t in tokens] == ["sent", "sent"]
+    assert by_sendgrid.rows(Receipt)[0].applied_at is None, "whose it is may still be found"
+
+
+@pytest.mark.parametrize("why", ["it began later", "long ago", "never taken", "by another provider", "another id", "another Message-ID",
+                                 "a copy's", "no bounce"])
+def test_a_bounce_without_any_id_is_not_that_of_a_mail_that_it_cannot_be_about(by_sendgrid: Desk, why: str) -> None:
+    token = handed(by_sendgrid)
+    changes: dict[str, Any] = {"it began later": {"at": by_sendgrid.now - timedelta(minutes=1)}, "another id": {"provider_ref": "another"},
+                               "another Message-ID": {"message_id": "another@campaign.example"}, "a copy's": {"recipient": COPIES},
+                               "no bounce": {"verdict": Verdict.DELIVERED}}.get(why, {})
+    if why == "never taken":
+        by_sendgrid.change(Attempt, verdict="void")
+    if why == "by another provider":
+        by_sendgrid.change(Attempt, transport="smtp")
+    word = replace(nameless(by_sendgrid), **changes)
+    by_sendgrid.later(days=4) if why == "long ago" else by_sendgrid.later(minutes=5)
+    by_sendgrid.hear(word if why != "long ago" else replace(word, at=by_sendgrid.now))
+    assert by_sendgrid.letter(token).state == "sent"
+
+
+def test_a_bounce_without_any_id_that_was_a_receipt_before_it_was_a_letter_s_is_matched_in_whatever_order(by_sendgrid: Desk) -> None:
+    """Whether its mail's own words come before or after changes nothing of the end."""
+    ends = []
+    for first in (True, False):
+        token = handed(by_sendgrid, targets=("council",))
+        attempt = by_sendgrid.attempts()[-1]
+        by_sendgrid.later(hours=1)
+        words = [nameless(by_sendgrid, recipient="council@city.example"),
+                 by_sendgrid.word(Verdict.DELIVERED, attempt, provider="sendgrid", at=by_sendgrid.now - timedelta(minutes=50))]
+        for word in words if first else words[::-1]:
+            by_sendgrid.hear(word)
+        letter = by_sendgrid.letter(token)
+        ends.append((letter.state, letter.reason, letter.delivered_at))
+        by_sendgrid.later(days=4)
+    assert ends[0] == ends[1] == ("failed", "no_such_mailbox", None)
 
 
 # times
