@@ -7,7 +7,7 @@ import sys
 import typer
 
 from outreach import files, logs
-from outreach.commands import campaign, erase, exports, letters, pauses, people, run, truth
+from outreach.commands import audit, campaign, erase, exports, letters, pauses, people, run, truth
 from outreach.errors import OutreachError
 from outreach.settings import get_settings
 
@@ -20,7 +20,7 @@ app.add_typer(exports.app, name="export")
 app.add_typer(people.organizer_app, name="organizer")
 app.add_typer(truth.receipts_app, name="receipts")
 for command in (run.up, run.demo, run.web, run.worker, run.ticker, run.migrate, truth.stats, truth.letters, truth.sweep, truth.doctor,
-                truth.send_test, erase.erase, pauses.pause, pauses.resume, pauses.pauses):
+                truth.send_test, erase.erase, pauses.pause, pauses.resume, pauses.pauses, audit.audit):
     app.command()(command)
 
 

@@ -170,8 +170,14 @@ def api_tokens(connection: Connection, organizer_id: int) -> Sequence[Any]:
         .where(t.c.organizer_id == organizer_id, t.c.revoked_at.is_(None)).order_by(t.c.id.desc())).all()
 
 
-def audit_entries(connection: Connection, campaign_id: int, before: int | None, limit: int) -> Sequence[Any]:
-    """A campaign's audit log, the newest first, from the one before the id `before` on."""
-    earlier = [AUDIT.c.id < before] if before is not None else []
-    return connection.execute(select(AUDIT).where(AUDIT.c.campaign_id == campaign_id, *earlier)
-                              .order_by(AUDIT.c.id.desc()).limit(limit)).all()
+def audit_entries(connection: Connection, campaign_id: int | None, before: int | None, most: int, *, who: str = "",
+                  what: str = "") -> Sequence[Any]:
+    """The audit log of a campaign (None: all of it), the newest first, from the one before the id `before` on: the entry's columns,
+    and slug and title of its campaign. `who` and `what` stand somewhere in those columns."""
+    chosen = [AUDIT.c.campaign_id == campaign_id] if campaign_id is not None else []
+    if before is not None:
+        chosen.append(AUDIT.c.id < before)
+    chosen += [column.icontains(text, autoescape=True) for column, text in ((AUDIT.c.who, who), (AUDIT.c.what, what)) if text]
+    return connection.execute(
+        select(AUDIT, CAMPAIGNS.c.slug, CAMPAIGNS.c.title).outerjoin(CAMPAIGNS, CAMPAIGNS.c.id == AUDIT.c.campaign_id)
+        .where(*chosen).order_by(AUDIT.c.id.desc()).limit(most)).all()

@@ -45,7 +45,7 @@ def block_address(value: str, reason: str, *, now: datetime, who: str = audit.CO
                       .on_conflict_do_update(index_elements=["channel", "value"], set_=values))
         c.execute(update(_NOTICES).where(_NOTICES.c.kind == "fax_copy", _NOTICES.c.recipient == places[0][1], _NOTICES.c.state == "queued")
                   .values(state="dropped"))
-        audit.note(c, "address blocked", at=now, who=who, detail=f"{places[0][1]}: {reason}")
+        _note(c, "address blocked", places, now=now, who=who, detail=f": {reason}")
         told = _told(c, places, now)
     _refuses.cache_clear()
     return told
@@ -61,7 +61,7 @@ def suspect_address(address_id: int, reason: Reason, *, now: datetime) -> bool:
             state="suspect", state_reason=reason.value, state_at=now).returning(_ADDRESSES.c.value)).scalar()
         if value is None:
             return False
-        audit.note(c, "address suspect", at=now, who="outreach", detail=f"{value}: {reason.value}")
+        audit.note_for(c, queries.ids_at(c, [address_id]), "address suspect", at=now, who="outreach", detail=f"{value}: {reason.value}")
         touch_addresses(c, [address_id])
         reroute.away_from_unusable(c, queries.ids_at(c, [address_id]), now)
         lanes.mark(c, [address_id], now)
@@ -85,7 +85,7 @@ def pin_limit(value: str, limits: str | None, *, now: datetime, who: str = audit
         for channel, normal in places:
             c.execute(dialect_insert(c, _ADDRESSES).values(channel=channel, value=normal, pinned=text)
                       .on_conflict_do_update(index_elements=["channel", "value"], set_={"pinned": text}))
-        audit.note(c, "address limit", at=now, who=who, detail=f"{places[0][1]}: {text or 'as the campaigns say'}")
+        _note(c, "address limit", places, now=now, who=who, detail=f": {text or 'as the campaigns say'}")
         return _told(c, places, now)
 
 
@@ -98,7 +98,7 @@ def unblock_address(value: str, *, now: datetime, who: str = audit.COMMAND_LINE)
             .values(state="ok", state_reason=None, state_at=now)).rowcount
         if not lifted:
             raise NotFound(f"{places[0][1]} is not blocked")
-        audit.note(c, "address unblocked", at=now, who=who, detail=places[0][1])
+        _note(c, "address unblocked", places, now=now, who=who)
         told = _told(c, places, now)
     _refuses.cache_clear()
     return told
@@ -131,6 +131,12 @@ def _places(value: str) -> list[tuple[str, str]]:
     except ValueError as e:
         raise NotAllowed(str(e)) from e
     return [("fax", number), ("phone", number)]
+
+
+def _note(c: Connection, what: str, places: list[tuple[str, str]], *, now: datetime, who: str, detail: str = "") -> None:
+    """Before anything is moved away from there: whose letters wait is concerned, too."""
+    ids = sorted(row.id for row in queries.addresses(c, places).values())
+    audit.note_for(c, queries.ids_at(c, ids), what, at=now, who=who, detail=f"{places[0][1]}{detail}")
 
 
 def _told(c: Connection, places: list[tuple[str, str]], now: datetime) -> BlockResult:

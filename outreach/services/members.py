@@ -7,7 +7,7 @@ never proved its mailbox; when another campaign, or the same again, takes it in,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,9 +23,6 @@ from outreach.services import audit, links, notices, organizers, tries
 from outreach.services.access import Visitor
 
 _MEMBERS = table(Member)
-PAGE = 50
-"""Entries of the audit log on one page."""
-CHUNK = 500
 GONE = "they have no part in this campaign any more"
 
 
@@ -111,31 +108,6 @@ def remove(campaign_id: int, organizer_id: int, *, who: str, now: datetime) -> s
         c.execute(delete(_MEMBERS).where(_MEMBERS.c.campaign_id == campaign_id, _MEMBERS.c.organizer_id == organizer_id))
         audit.note(c, "member removed", at=now, who=who, campaign_id=campaign_id, detail=f"{email}, {roles[organizer_id]}")
     return email
-
-
-def log_of(campaign_id: int, before: int | None = None) -> tuple[Sequence[Any], int | None]:
-    """A page of the campaign's audit log, the newest first, and from where the next one goes on (None: this is the last)."""
-    with reading() as c:
-        rows = people.audit_entries(c, campaign_id, before, PAGE + 1)
-    return rows[:PAGE], rows[PAGE - 1].id if len(rows) > PAGE else None
-
-
-def whole_log(campaign_id: int, *, who: str, now: datetime) -> Iterator[Sequence[Any]]:
-    """All of it, the newest first, in chunks; that it was taken away is noted first."""
-    with unit_of_work() as c:
-        audit.note(c, "audit log exported", at=now, who=who, campaign_id=campaign_id)
-    return _chunks(campaign_id)
-
-
-def _chunks(campaign_id: int) -> Iterator[Sequence[Any]]:
-    before: int | None = None
-    while True:
-        with reading() as c:
-            rows = people.audit_entries(c, campaign_id, before, CHUNK)
-        if not rows:
-            return
-        yield rows
-        before = rows[-1].id
 
 
 def _member(c: Connection, roles: dict[int, str], organizer_id: int) -> str:

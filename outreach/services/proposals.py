@@ -109,7 +109,7 @@ def _decide(address_id: int, state: str, why: str | None, what: str, *, now: dat
             state=state, state_reason=why, state_at=now).returning(_ADDRESSES.c.value)).scalar()
         if value is None:
             raise _undecided(c, address_id)
-        audit.note(c, what, at=now, who=who, detail=f"{value}: {why}" if why else value)
+        audit.note_for(c, campaign_queries.ids_at(c, [address_id]), what, at=now, who=who, detail=f"{value}: {why}" if why else value)
         blocks.touch_addresses(c, [address_id])
         reroute.away_from_unusable(c, campaign_queries.ids_at(c, [address_id]), now)
         lanes.mark(c, [address_id], now)

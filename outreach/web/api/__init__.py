@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from outreach import __version__
 from outreach.web.api import (
+    audit,
     campaigns,
     definitions,
     exports,
@@ -25,7 +26,7 @@ from outreach.web.api import (
 )
 
 ROUTERS = (campaigns.router, definitions.router, targets.router, figures.router, submissions.router, letters.router, moderation.router,
-           exports.router, webhooks.router)
+           exports.router, webhooks.router, audit.router)
 ABOUT = """Letters to decision makers, by program. Make a token at the desk (/o/account) and send it as `Authorization: Bearer or_…`.
 
 What a token may do is what its owner may do in a campaign, cut to the token's scopes. A campaign in which they have no part is not

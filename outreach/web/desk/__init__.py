@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from outreach.web.desk import guard
 
 MODULES = ("signin", "account", "people", "live", "levers", "steering", "actions", "letters", "moderation", "editor", "circulars",
-           "money", "alerts", "exports", "operator", "terms")
+           "money", "alerts", "exports", "operator", "logs", "terms")
 
 
 def make_router() -> APIRouter:

@@ -1,6 +1,8 @@
-"""What is or was the matter with a campaign, and the programs that are told of it."""
+"""What is or was the matter, with a campaign or the service, and the programs that are told of it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,12 +23,7 @@ def matters(request: Request, at: Place) -> Response:
 @room("/o/c/{slug}/alerts/webhooks", Right.MANAGE, method="POST")
 def add_webhook(request: Request, at: Place) -> Response:
     """POST: a new webhook; its secret is on the page that answers, and never again."""
-    url, events = first(at.form, "url").strip(), at.form.get("events", [])
-    try:
-        _, secret = webhooks.add(at.here.slug, url, events, now=at.now, who=at.who)
-    except NotAllowed as e:
-        return _page(at, status=422, url=url, chosen=events, error=str(e))
-    return _page(at, secret=secret, url="", chosen=[], new=url)
+    return _page(at, **added(at, at.here.slug))
 
 
 @room("/o/c/{slug}/alerts/webhooks/{id}/remove", Right.MANAGE, method="POST")
@@ -36,9 +33,28 @@ def remove_webhook(request: Request, at: Place) -> Response:
     return back(at, f"/o/c/{at.here.slug}/alerts", "The webhook is removed; nothing more is posted there.")
 
 
-def _page(at: Place, *, status: int = 200, **values: object) -> Response:
-    found = alerts.of_campaign(at.here.slug)
-    hooks = webhooks.of_campaign(at.here.slug) if at.may(Right.MANAGE) else []
-    shown: dict[str, object] = {"url": "", "chosen": ["alert.opened", "alert.closed"], "error": "", "secret": "", "new": ""} | values
-    return see("organizer/alerts.html", at, status=status, open=[a for a in found if a.closed_at is None],
-               over=[a for a in found if a.closed_at], hooks=hooks, kinds=webhooks.KINDS, **shown)
+def _page(at: Place, **form: Any) -> Response:
+    hooks = hooks_of(at.here.slug, **form) if at.may(Right.MANAGE) else {"error": "", "secret": ""}
+    return see("organizer/alerts.html", at, status=422 if hooks["error"] else 200, h=hooks, **matters_of(at.here.slug))
+
+
+def matters_of(slug: str | None) -> dict[str, Any]:
+    """What pages show of a campaign's alerts (None: of the operator's): those that are open, and those lately over."""
+    found = alerts.of_campaign(slug)
+    return {"open": [a for a in found if a.closed_at is None], "over": [a for a in found if a.closed_at]}
+
+
+def added(at: Place, slug: str | None) -> dict[str, Any]:
+    """Add the webhook of the form; what the page that answers says of it."""
+    url, events = first(at.form, "url").strip(), at.form.get("events", [])
+    try:
+        _, secret = webhooks.add(slug, url, events, now=at.now, who=at.who)
+    except NotAllowed as e:
+        return {"url": url, "chosen": events, "error": str(e)}
+    return {"secret": secret, "new": url}
+
+
+def hooks_of(slug: str | None, **form: Any) -> dict[str, Any]:
+    """What pages show of webhooks: those there are, and the form for another, as it is or as it was sent."""
+    return {"rows": webhooks.of_campaign(slug), "kinds": webhooks.KINDS, "url": "", "chosen": ["alert.opened", "alert.closed"], "error": "",
+            "secret": "", "new": ""} | form

@@ -23,6 +23,7 @@ from outreach.services import access, campaigns
 from outreach.services.access import Visitor
 from outreach.services.campaigns import CampaignRow
 from outreach.web import flash
+from outreach.web.desk.times import Times
 from outreach.web.forms import Posted, read_form
 from outreach.web.pages import PRIVATE, page, problem
 
@@ -167,7 +168,8 @@ def _at_the_door(room: Room, request: Request) -> Response:
 def see(template: str, at: Place, *, status: int = 200, **values: Any) -> Response:
     """A page of the desk."""
     tabs = [t for t in TABS if at.may(t.right)] if at.campaign else []
-    return page(template, LANGUAGE, status=status, headers=PRIVATE, at=at, tabs=tabs, request_path=at.path, Right=Right, **values)
+    return page(template, LANGUAGE, status=status, headers=PRIVATE, at=at, tabs=tabs, request_path=at.path, Right=Right,
+                times=Times(at.campaign), **values)
 
 
 def back(at: Place, path: str, said: str = "", *, bad: bool = False) -> Response:

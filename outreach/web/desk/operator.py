@@ -1,17 +1,18 @@
-"""The operator's page: addresses that wait for a word, trouble, ceilings, pauses of everything, reports, and suspensions."""
+"""The operator's page: alerts, addresses that wait for a word, trouble, ceilings, pauses of everything, reports, suspensions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from outreach.domain.roles import Right
 from outreach.errors import NotFound, OutreachError
-from outreach.services import blocks, checkup, operating, pauses, proposals, suspensions
+from outreach.services import blocks, checkup, operating, pauses, proposals, suspensions, webhooks
 from outreach.services.forecast import in_words
-from outreach.web.desk import lever_words
+from outreach.web.desk import alerts, lever_words
 from outreach.web.desk.guard import Place, back, room, see
 from outreach.web.forms import first
 
@@ -23,8 +24,29 @@ ZONE = "UTC"
 @room(HOME, Right.OPERATE)
 def overview(request: Request, at: Place) -> Response:
     """GET: the service at this moment."""
-    return see("organizer/operator.html", at, seen=operating.overview(at.now), words=lever_words, in_words=in_words,
-               when=lambda moment: lever_words.when(moment, ZONE, at.now))
+    return _page(at)
+
+
+def _page(at: Place, **form: Any) -> Response:
+    hooks = alerts.hooks_of(None, **form)
+    return see("organizer/operator.html", at, status=422 if hooks["error"] else 200, seen=operating.overview(at.now), words=lever_words,
+               in_words=in_words, when=lambda moment: lever_words.when(moment, ZONE, at.now), h=hooks, **alerts.matters_of(None))
+
+
+@room(f"{HOME}/webhooks", Right.OPERATE, method="POST")
+def add_webhook(request: Request, at: Place) -> Response:
+    """POST: a new webhook for the whole service; its secret is on the page that answers, and never again."""
+    return _page(at, **alerts.added(at, None))
+
+
+@room(f"{HOME}/webhooks/{{id}}/remove", Right.OPERATE, method="POST")
+def remove_webhook(request: Request, at: Place) -> Response:
+    """POST: no more posts there."""
+    def deed() -> str:
+        webhooks.remove(None, str(request.path_params["id"])[:26], now=at.now, who=at.who)
+        return "The webhook is removed; nothing more is posted there."
+
+    return _done(at, deed, "#webhooks")
 
 
 @room(f"{HOME}/doctor", Right.OPERATE)

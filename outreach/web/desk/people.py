@@ -1,27 +1,26 @@
-"""The people of a campaign: members and their roles, invitations, the audit log."""
+"""The people of a campaign: members and their roles, invitations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from outreach.domain.roles import Right, Role
 from outreach.errors import Conflict, Malformed, NotFound
-from outreach.render.spreadsheet import csv_head, csv_rows
-from outreach.services import members
+from outreach.services import audit_log, members
 from outreach.services.tries import TooManyTries
 from outreach.web.desk import doors
 from outreach.web.desk.guard import Place, back, room, see
 from outreach.web.forms import first
-from outreach.web.pages import PRIVATE
 
 ROLE_WORDS: Mapping[Role, str] = {
     Role.OWNER: "everything in this campaign, and who may do what", Role.ORGANIZER: "texts, limits, pauses, stop, exports",
     Role.MODERATOR: "reads letters, approves and rejects them", Role.VIEWER: "sees figures, nobody’s data"}
-COLUMNS = ("at", "who", "what", "detail")
+NEWEST = 5
+"""Entries of the log on the page of members."""
 
 
 def _path(at: Place, more: str = "") -> str:
@@ -31,7 +30,7 @@ def _path(at: Place, more: str = "") -> str:
 def _people(at: Place, *, status: int = 200, fields: dict[str, Any] | None = None,
             errors: dict[str, str] | None = None) -> Response:
     return see("organizer/people.html", at, status=status, path=_path(at), members=members.list_of(at.here.id), roles=ROLE_WORDS,
-               log=members.log_of(at.here.id)[0][:5],
+               log=audit_log.page(at.here.id, most=NEWEST).rows,
                values=doors.filled(**({"role": Role.ORGANIZER} | (fields or {}))), errors=errors or {})
 
 
@@ -114,30 +113,6 @@ def _still_here(at: Place, role: Role | None, said: str) -> Response:
     if _whom(at) == at.visitor.id and role is not Role.OWNER and not at.visitor.operator:
         return back(at, f"/o/c/{at.here.slug}/" if role else "/o/", said)
     return back(at, _path(at), said)
-
-
-@room("/o/c/{slug}/people/log", Right.MANAGE)
-def log(request: Request, at: Place) -> Response:
-    """GET: who changed what, the newest first."""
-    given = request.query_params.get("before", "")
-    before = int(given) if given.isascii() and given.isdigit() and len(given) < 18 else None
-    rows, onward = members.log_of(at.here.id, before)
-    return see("organizer/people_log.html", at, path=_path(at), log=rows, onward=onward, before=before)
-
-
-@room("/o/c/{slug}/people/log.csv", Right.MANAGE, method="POST")
-def log_as_csv(request: Request, at: Place) -> Response:
-    """POST: the whole log as a file; a POST, since that it was taken away is noted in it."""
-    chunks = members.whole_log(at.here.id, who=at.who, now=at.now)
-    name = f"{at.here.slug}-audit-{at.now:%Y-%m-%d}.csv"
-    return StreamingResponse(_lines(chunks), media_type="text/csv; charset=utf-8",
-                             headers=PRIVATE | {"content-disposition": f'attachment; filename="{name}"'})
-
-
-def _lines(chunks: Iterator[Any]) -> Iterator[str]:
-    yield csv_head(COLUMNS)
-    for rows in chunks:
-        yield csv_rows(COLUMNS, [{name: getattr(row, name) for name in COLUMNS} for row in rows])
 
 
 def _said(e: Exception) -> str:

@@ -18,7 +18,8 @@ NEEDS = {"publish_campaign": Right.EDIT, "get_definition": Right.EDIT, "submit":
          "list_held": Right.MODERATE, "get_decision": Right.MODERATE, "approve_held": Right.MODERATE, "reject_held": Right.MODERATE,
          "undo_decision": Right.MODERATE,
          "export_rows": Right.EXPORT, "export_faxes": Right.EXPORT,
-         "list_webhooks": Right.MANAGE, "add_webhook": Right.MANAGE, "remove_webhook": Right.MANAGE}
+         "list_webhooks": Right.MANAGE, "add_webhook": Right.MANAGE, "remove_webhook": Right.MANAGE,
+         "list_audit": Right.MANAGE}
 SEEN = {"get_campaign", "list_targets", "get_statistics", "get_forecast", "get_report"}
 """What the least right opens; everything else is a lever."""
 PARTS = {"target": "commissioner", "kind": "letters"}

@@ -6,7 +6,7 @@ import pytest
 
 from outreach.db import utcnow
 from outreach.domain.roles import Role
-from outreach.services import campaigns, pauses, reports
+from outreach.services import alerts, campaigns, pauses, reports, webhooks
 from tests.web.desk.conftest import DeskSite
 from tests.web.desk.test_levers import said
 
@@ -74,3 +74,21 @@ def test_the_acceptable_use_text_is_accepted_once_and_leads_on(at: DeskSite) -> 
 
 def version_of(page: str) -> str:
     return page.partition('name="version" value="')[2].partition('"')[0]
+
+
+def test_alerts_of_the_service_are_there_and_programs_can_be_told_of_them(at: DeskSite) -> None:
+    operator, owner = at.signed_in(operator=True), at.signed_in(Role.OWNER)
+    assert "Nothing is the matter with the service" in operator.get("/o/operator").text
+    reports.report("night-bus", "It writes to somebody's home.", now=at.desk.now)
+    alerts.look(at.desk.now)
+    page = operator.get("/o/operator").text
+    assert "A campaign was reported" in page and "/o/operator#reports" in page
+    assert operator.post("/o/operator/webhooks", data={"url": "http://x", "events": "alert.opened"}).status_code == 422
+    assert "whsec_" in operator.post("/o/operator/webhooks", data={"url": "https://hooks.example/x", "events": "alert.opened"}).text
+    page = operator.get("/o/operator").text
+    assert "https://hooks.example/x" in page and "whsec_" not in page
+    (made,) = webhooks.of_campaign(None)
+    assert owner.post(f"/o/operator/webhooks/{made.id}/remove").status_code == 404
+    assert owner.post(f"/o/c/night-bus/alerts/webhooks/{made.id}/remove").status_code == 404
+    operator.post(f"/o/operator/webhooks/{made.id}/remove")
+    assert webhooks.of_campaign(None) == []
