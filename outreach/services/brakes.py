@@ -23,7 +23,9 @@ AT_LEAST = 20
 def pause_failing(now: datetime) -> int:
     """Pause live campaigns of whose hand-overs within the last hour too many failed for good. Returns how many.
 
-    The share is a setting (`pause_at_failures`, percent). After a resume only what failed since counts.
+    A hand-over that is put off counts once its letter's tries are spent, and then as failed: letters that all run out of tries must
+    not be outweighed by their own tries before the last. The share is a setting (`pause_at_failures`, percent). After a resume only
+    what failed since counts.
     """
     percent = get_settings().pause_at_failures
     if not percent:
@@ -32,7 +34,8 @@ def pause_failing(now: datetime) -> int:
         failing = [(row, queries.ended_since(c, row.id, max(now - WINDOW, row.resumed_at or now - WINDOW)))
                    for row in queries.failing(c, now - WINDOW, AT_LEAST)]
     paused = 0
-    for row, ended in failing:
+    for row, started in failing:
+        ended = max(started, row.failed)  # a call that failed within the hour may have begun before it
         if row.failed * 100 < percent * ended:
             continue
         why = f"{row.failed} of {ended} hand-overs within an hour failed for good, most often: {row.reason}"

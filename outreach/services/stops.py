@@ -6,7 +6,6 @@ be undone without a trace. Then the sweep makes it final: the campaign is `close
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +19,7 @@ from outreach.models import Campaign, Notice, table
 from outreach.queries import campaigns as queries
 from outreach.queries import upkeep
 from outreach.render.clean import clean_text
-from outreach.services import audit, campaigns, lanes, moves
+from outreach.services import audit, campaigns, clearing, lanes
 from outreach.services.campaigns import CampaignRow
 
 log = get()
@@ -30,10 +29,6 @@ OUTCOMES = ("won", "changed", "lost", "other")
 CAN_BE_UNDONE = timedelta(minutes=10)
 LONGEST = 2000
 """Characters of a message."""
-SECONDS = 2.0
-"""So long a sweep cancels at a time: the ticker that runs it has other things to do."""
-MOST = 500
-"""Letters that one transaction cancels."""
 
 
 def stop(slug: str, outcome: str, message: str, *, now: datetime, who: str = audit.COMMAND_LINE) -> CampaignRow:
@@ -85,14 +80,7 @@ def finish(now: datetime) -> int:
         due = upkeep.stops_due(c, now)
     for campaign_id in due:
         _end(campaign_id, now)
-    cancelled, end = 0, time.monotonic() + SECONDS
-    while True:
-        with unit_of_work() as c:
-            rows = upkeep.of_ended(c, MOST)
-            cancelled += len(moves.apply(c, [moves.Move(r.id, r.campaign_id, r.target_id, r.channel, State(r.state), State.CANCELLED,
-                                                        Reason.CAMPAIGN_ENDED) for r in rows], now))
-        if len(rows) < MOST or time.monotonic() > end:
-            return cancelled
+    return clearing.clear(upkeep.of_ended, State.CANCELLED, Reason.CAMPAIGN_ENDED, now)
 
 
 def _end(campaign_id: int, now: datetime) -> None:

@@ -22,6 +22,7 @@ from outreach.services import (
     budgets,
     bundles,
     confirm_rules,
+    clearing,
     copies,
     inquiries,
     lanes,
@@ -120,15 +121,12 @@ def _moves(rows: Sequence[Any], after: State, why: Reason) -> list[moves.Move]:
 
 def _cancel_waiting(now: datetime) -> int:
     """Letters that wait although they were withdrawn (requeued before the withdrawal was seen) or their campaign has closed."""
-    with unit_of_work() as c:
-        withdrawn, closed = upkeep.withdrawn(c, MOST), upkeep.of_closed(c, MOST)
-        return (len(moves.apply(c, _moves(withdrawn, State.CANCELLED, Reason.WITHDRAWN), now))
-                + len(moves.apply(c, _moves(closed, State.CANCELLED, Reason.CAMPAIGN_CLOSED), now)))
+    return (clearing.clear(upkeep.withdrawn, State.CANCELLED, Reason.WITHDRAWN, now)
+            + clearing.clear(upkeep.of_closed, State.CANCELLED, Reason.CAMPAIGN_CLOSED, now))
 
 
 def _expire_letters(now: datetime) -> int:
-    with unit_of_work() as c:
-        return len(moves.apply(c, _moves(upkeep.late(c, now, MOST), State.EXPIRED, Reason.DEADLINE), now))
+    return clearing.clear(lambda c, most: upkeep.late(c, now, most), State.EXPIRED, Reason.DEADLINE, now)
 
 
 def _prove_by_fetch(now: datetime) -> int:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from outreach.db import reading, unit_of_work
-from outreach.domain.letters import Reason, Verdict
-from outreach.models import Address, Attempt, Breaker, Lane, table
+from outreach.domain.letters import Channel, Reason, Verdict
+from outreach.domain.retry import SCHEDULES
+from outreach.models import Address, Attempt, Breaker, Lane, Letter, table
 from outreach.queue import QueueName
 from outreach.services import breakers, campaigns, deliver, settle
 from outreach.settings import get_settings
@@ -359,3 +360,68 @@ def test_a_receipt_of_our_account_s_limit_costs_no_try_and_suspects_no_number(un
     unproved.hear(unproved.word(Verdict.DELIVERED, unproved.attempts()[-1], pages=1))
     assert (unproved.letter(token).state, unproved.rows(Breaker)) == ("delivered", [])
     assert unproved.counts_agree()
+
+
+# a campaign whose letters are never taken
+
+
+def deferred_for_good(desk: Desk, n: int) -> None:
+    """So many letters to the council whose server says "later" until their tries are spent, the last of them now."""
+    for _ in range(n):
+        desk.write(targets=("council",))
+    desk.sink.faults["rcpt1*"] = "450 4.2.0 come back later"
+    tries = SCHEDULES[Channel.EMAIL].tries
+    council = address(desk, "council@city.example").id
+    desk.change(Letter, table(Letter).c.address_id == council, tries=tries - 1)
+    for _ in range(n):
+        desk.change(Lane, backoff_until=None, next_wake_at=desk.now)
+        desk.send()
+        desk.later(seconds=1)
+    desk.sink.faults.clear()
+
+
+def test_a_campaign_whose_letters_all_run_out_of_tries_pauses_itself(unproved: Desk) -> None:
+    unproved.campaign(targets=(COUNCIL,))
+    unproved.later(minutes=1)
+    deferred_for_good(unproved, 20)
+    assert {(x.state, x.reason) for x in unproved.letters()} == {("failed", "too_many_tries")}
+    unproved.sweep()
+    row = campaigns.get("night-bus")
+    assert (row.state, row.paused_why) == ("paused", "20 of 20 hand-overs within an hour failed for good, most often: deferred")
+    unproved.later(minutes=5)
+    unproved.action("resume")
+    unproved.sweep()
+    assert campaigns.get("night-bus").state == "live", "what failed before counts no longer"
+
+
+def test_letters_that_are_only_put_off_are_neither_failures_nor_the_rest(unproved: Desk) -> None:
+    """Each letter is refused many times before it is given up: those refusals must not hide that nothing gets through."""
+    unproved.campaign(targets=(COUNCIL,))
+    unproved.campaign("day-bus", targets=(COMMISSIONER,))
+    unproved.later(minutes=1)
+    for _ in range(60):
+        unproved.write(targets=("council",))
+    unproved.sink.faults["rcpt1*"] = "450 4.2.0 come back later"
+    for _ in range(60):
+        unproved.change(Lane, backoff_until=None, next_wake_at=unproved.now)
+        unproved.send()
+    unproved.sweep()
+    assert campaigns.get("night-bus").state == "live", "they may get through yet"
+    deferred_for_good(unproved, 20)
+    unproved.sweep()
+    assert campaigns.get("night-bus").state == "paused"
+    assert campaigns.get("day-bus").state == "live"
+
+
+def test_what_gets_through_counts_against_what_ran_out_of_tries(unproved: Desk) -> None:
+    unproved.set(window="4")
+    unproved.campaign(targets=(COUNCIL,))
+    unproved.later(minutes=1)
+    deferred_for_good(unproved, 20)
+    for _ in range(50):
+        unproved.write(targets=("council",))
+    unproved.later(seconds=30)
+    unproved.change(Lane, backoff_until=None, next_wake_at=unproved.now)
+    unproved.send()
+    unproved.sweep()
+    assert campaigns.get("night-bus").state == "live"

@@ -15,7 +15,7 @@ from outreach.domain.letters import Verdict
 from outreach.errors import Conflict, NotAllowed, NotFound, OutreachError
 from outreach.models import AuditEntry, Base, Campaign, Letter, LetterEvent, Notice, table
 from outreach.queue import QueueName
-from outreach.services import campaigns, confirm, lanes, recalls, stats, stops, submit
+from outreach.services import campaigns, clearing, confirm, lanes, recalls, stats, stops, submit
 from tests.services.helpers import Desk, hold_up
 from tests.transports.servers import CLOSE, SmtpServer
 
@@ -158,7 +158,7 @@ def test_after_ten_minutes_all_that_waits_is_cancelled_and_nothing_can_be_undone
 
 def test_more_letters_than_one_transaction_takes_are_cancelled_at_once(desk: Desk) -> None:
     desk.set(confirm="none")
-    desk.patch.setattr(stops, "MOST", 3)
+    desk.patch.setattr(clearing, "MOST", 3)
     desk.campaign()
     for _ in range(8):
         desk.write()
