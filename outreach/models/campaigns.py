@@ -70,7 +70,15 @@ class CampaignVersion(Base):
     definition: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(320), server_default=text("''"))
-    __table_args__ = (UniqueConstraint("campaign_id", "number"),)
+    older: Mapped[str | None] = mapped_column(String(10))
+    """What is still to be done with letters that waited when it came into force: ask or cancel."""
+    older_targets: Mapped[list[int] | None] = mapped_column(JSONText)
+    """With those to which targets; None: to all."""
+    older_after: Mapped[str] = mapped_column(Id, server_default=text("''"))
+    """The last of them with which it has been done, by id."""
+    __table_args__ = (UniqueConstraint("campaign_id", "number"),
+                      Index("ix_campaign_versions_older", "id", postgresql_where=text("older IS NOT NULL"),
+                            sqlite_where=text("older IS NOT NULL")))
 
 
 class Draft(Base):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, literal_column, or_, select
 
 from outreach.domain.letters import WAITING, State
 from outreach.models import Address, Attempt, Campaign, CampaignVersion, Lane, Letter, Submission, Target, TargetAddress
@@ -167,12 +167,44 @@ def target_ids(connection: Connection, campaign_id: int, keys: Sequence[str]) ->
 def waiting_letters_locked(connection: Connection, campaign_id: int, targets: Sequence[int] | None) -> Sequence[Any]:
     """A campaign's letters that wait (to `targets` only, if given), locked by id, withdrawn ones left out: what a move needs, and
     submission_id, attempt_id, carries, carried_by."""
-    chosen = select(L.c.id, L.c.campaign_id, L.c.target_id, L.c.channel, L.c.state, L.c.submission_id, L.c.attempt_id, L.c.carries,
-                    L.c.carried_by).where(L.c.campaign_id == campaign_id, L.c.state.in_([s.value for s in WAITING]),
-                                          L.c.withdrawn_at.is_(None))
+    return connection.execute(_waiting(campaign_id, targets).with_for_update()).all()
+
+
+def waiting_letters(connection: Connection, campaign_id: int, targets: Sequence[int] | None) -> Sequence[Any]:
+    """The same without locking any."""
+    return connection.execute(_waiting(campaign_id, targets)).all()
+
+
+def older_waiting_locked(connection: Connection, campaign_id: int, targets: Sequence[int] | None, until: datetime, *,
+                         after: str, most: int) -> Sequence[Any]:
+    """The next `most` of these after this id that had been written by `until`, locked by id."""
+    chosen = _waiting(campaign_id, targets).where(L.c.created_at <= until, L.c.id > after)
+    return connection.execute(chosen.limit(most).with_for_update()).all()
+
+
+def unfinished(connection: Connection) -> list[int]:
+    """The ids of versions of which something is still to be done with letters that waited, the oldest first."""
+    return list(connection.execute(select(V.c.id).where(V.c.older.is_not(None)).order_by(V.c.id)).scalars())
+
+
+def unfinished_locked(connection: Connection, version_id: int) -> Any | None:
+    """What is still to be done of a version, locked: campaign_id, number, created_at, older, older_targets, older_after,
+    who; None when it is done."""
+    return connection.execute(
+        select(V.c.campaign_id, V.c.number, V.c.created_at, V.c.older, V.c.older_targets, V.c.older_after, V.c.who)
+        .where(V.c.id == version_id, V.c.older.is_not(None)).with_for_update()).first()
+
+
+def _waiting(campaign_id: int, targets: Sequence[int] | None) -> Select[Any]:
+    chosen = select(L.c.id, L.c.campaign_id, L.c.target_id, L.c.address_id, L.c.channel, L.c.state, L.c.submission_id, L.c.attempt_id,
+                    L.c.carries, L.c.carried_by).where(L.c.campaign_id == campaign_id, _PENDING, L.c.withdrawn_at.is_(None))
     if targets is not None:
         chosen = chosen.where(L.c.target_id.in_(targets))
-    return connection.execute(chosen.order_by(L.c.id).with_for_update()).all()
+    return chosen.order_by(L.c.id)
+
+
+_PENDING = L.c.state.in_([literal_column(f"'{s}'") for s in ("unconfirmed", "held", "queued")])
+"""`WAITING`, written out as its index has it: SQLite takes a partial index only so."""
 
 
 def with_unconfirmed(submission_ids: Sequence[str]) -> Any:

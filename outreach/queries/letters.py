@@ -91,6 +91,14 @@ def ended_by_deadline(connection: Connection, campaign_id: int) -> Sequence[Any]
                L.c.withdrawn_at.is_(None), S.c.state == "accepted", S.c.erased_at.is_(None)).order_by(L.c.id)).all()
 
 
+def count_ended_by_deadline(connection: Connection, campaign_id: int) -> int:
+    """How many of these there are."""
+    return connection.execute(
+        select(func.count()).select_from(L.join(S, S.c.id == L.c.submission_id))
+        .where(L.c.campaign_id == campaign_id, L.c.state == State.EXPIRED.value, L.c.reason == Reason.DEADLINE.value,
+               L.c.withdrawn_at.is_(None), S.c.state == "accepted", S.c.erased_at.is_(None))).scalar_one()
+
+
 def ahead_of(connection: Connection, letter: Row[Any], most: int) -> int:
     """How many hand-overs of its own campaign stand before this letter in its lane, counted at most up to `most`."""
     own = select(TA.c.target_id).join(T, T.c.id == TA.c.target_id).where(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, insert, update
 
 from outreach.campaign_files import read_campaign, spec_digest, spec_from_json, spec_to_json
-from outreach.db import dialect_insert, unit_of_work
+from outreach.db import dialect_insert, reading, unit_of_work
 from outreach.domain.campaign import CampaignSpec, TargetSpec
 from outreach.errors import Conflict
 from outreach.models import Address, Campaign, CampaignVersion, Lane, Target, TargetAddress, table
 from outreach.queries import campaigns as queries
-from outreach.services import audit, changes, lanes, reroute
+from outreach.services import audit, bringing, changes, foresight, lanes, reroute
 from outreach.services.changes import Change, Waiting
 from outreach.settings import get_settings
 
@@ -43,20 +43,13 @@ class ImportResult:
         return bool(self.changes)
 
 
-class _OnlyLooking(Exception):
-    """Takes back the transaction of a dry run."""
-
-    def __init__(self, result: ImportResult) -> None:
-        self.result = result
-
-
 def import_campaign(path: Path, *, now: datetime, who: str = audit.COMMAND_LINE, waiting: Waiting = Waiting.SEND,
                     dry_run: bool = False) -> ImportResult:
     """Store the campaign in a folder or TOML file; the same content again changes nothing.
 
     A new campaign is a draft. Changed content is a new version, in force at once. Letters already submitted keep theirs; where
-    their text, deadline or addresses changed, `waiting` says what becomes of those that have not gone. With `dry_run` all is done
-    and taken back. Raises CampaignFileInvalid with every mistake.
+    their text, deadline or addresses changed, `waiting` says what becomes of those that have not gone. With `dry_run` nothing is
+    stored or locked, only told. Raises CampaignFileInvalid with every mistake.
     """
     spec, warnings = read_campaign(path, get_settings(), now)
     return store_campaign(spec, now=now, who=who, warnings=tuple(warnings), waiting=waiting, dry_run=dry_run)
@@ -71,18 +64,44 @@ def store_campaign(spec: CampaignSpec, *, now: datetime, who: str = audit.COMMAN
     has seen: raises Conflict where another one is in force by now. `finish` is called with the campaign's id, in the same
     transaction.
     """
-    try:
-        with unit_of_work() as c:
-            result = _store(c, spec, now, waiting, who=who, warnings=warnings, over=over)
-            if fresh and not result.created:
-                raise Conflict(f"another campaign has the address /c/{spec.slug}; choose another one")
-            if finish is not None and (row := queries.by_slug(c, spec.slug)) is not None:
-                finish(c, row.id)
-            if dry_run:
-                raise _OnlyLooking(result)
-    except _OnlyLooking as e:
-        return e.result
+    if dry_run:
+        return _foretold(spec, now, waiting, warnings=warnings, fresh=fresh, over=over)
+    with unit_of_work() as c:
+        result = _store(c, spec, now, waiting, who=who, warnings=warnings, over=over)
+        if fresh and not result.created:
+            raise Conflict(f"another campaign has the address /c/{spec.slug}; choose another one")
+        row = queries.by_slug(c, spec.slug)
+        if finish is not None and row is not None:
+            finish(c, row.id)
+    if result.changed and waiting is not Waiting.SEND and row is not None and row.version_id is not None:
+        done, left = bringing.go_on(row.version_id, now)
+        more = ("there are more: they follow within minutes",) if left else ()
+        result = replace(result, letters=(*result.letters, *done.words(waiting), *more) if done else result.letters)
     return result
+
+
+def _foretold(spec: CampaignSpec, now: datetime, waiting: Waiting, *, warnings: tuple[str, ...], fresh: bool,
+              over: int | None) -> ImportResult:
+    """What storing it would come to. Locks nothing: whoever looks holds up neither a drain nor the stop."""
+    with reading() as c:
+        warnings = (*warnings, *_blocked(c, spec))
+        row = queries.by_slug(c, spec.slug)
+        if row is None or row.version_id is None:
+            return ImportResult(spec.slug, "draft", 1, True, ("new campaign",), warnings)
+        if fresh:
+            raise Conflict(f"another campaign has the address /c/{spec.slug}; choose another one")
+        _same_as_seen(row, over)
+        known = queries.version(c, row.version_id)
+        if known.digest == spec_digest(spec):
+            return ImportResult(spec.slug, row.state, known.number, False, (), warnings)
+        old = spec_from_json(known.definition)
+        letters = tuple(foresight.letters(c, row, spec, changes.between(old, spec), waiting=waiting, now=now))
+        return ImportResult(spec.slug, row.state, known.number + 1, False, tuple(_changes(old, spec)) or ("rewritten",), warnings, letters)
+
+
+def _same_as_seen(row: Row[Any], over: int | None) -> None:
+    if over is not None and row.version_id != over:
+        raise Conflict("somebody has changed this campaign since you opened the page; look at it again")
 
 
 def _store(c: Connection, spec: CampaignSpec, now: datetime, waiting: Waiting, *, who: str, warnings: tuple[str, ...],
@@ -92,9 +111,8 @@ def _store(c: Connection, spec: CampaignSpec, now: datetime, waiting: Waiting, *
     row = queries.by_slug_locked(c, spec.slug)
     if row is None:
         raise AssertionError("a campaign that was just made is gone")
-    if over is not None and row.version_id != over:
-        raise Conflict("somebody has changed this campaign since you opened the page; look at it again")
-    number, old = 1, None
+    _same_as_seen(row, over)
+    number, change = 1, None
     said: tuple[str, ...] = ("new campaign",)
     if row.version_id is not None:
         known = queries.version(c, row.version_id)
@@ -102,9 +120,9 @@ def _store(c: Connection, spec: CampaignSpec, now: datetime, waiting: Waiting, *
             return ImportResult(spec.slug, row.state, known.number, False, (), warnings)
         number = known.number + 1
         old = spec_from_json(known.definition)
-        said = tuple(_changes(old, spec)) or ("rewritten",)
-    _write(c, row, spec, number, now, who=who)
-    letters = () if old is None else tuple(_letters(c, row, spec, changes.between(old, spec), waiting=waiting, now=now))
+        said, change = tuple(_changes(old, spec)) or ("rewritten",), changes.between(old, spec)
+    version_id = _write(c, row, spec, number, now, who=who, moves_letters=bool(change))
+    letters = () if change is None else tuple(_letters(c, row, spec, change, version_id, waiting=waiting, now=now))
     lanes.mark(c, queries.letter_lanes(c, row.id), now)  # limits, hours or the deadline may now let more through
     audit.note(c, "campaign imported", at=now, who=who, campaign_id=row.id, detail=f"version {number}: {'; '.join((*said, *letters))}")
     return ImportResult(spec.slug, row.state, number, created, said, warnings, letters)
@@ -125,7 +143,7 @@ def _create(c: Connection, spec: CampaignSpec, now: datetime) -> bool:
     return made is not None
 
 
-def _write(c: Connection, row: Row[Any], spec: CampaignSpec, number: int, now: datetime, *, who: str) -> None:
+def _write(c: Connection, row: Row[Any], spec: CampaignSpec, number: int, now: datetime, *, who: str, moves_letters: bool) -> int:
     version_id = c.execute(insert(CampaignVersion).values(
         campaign_id=row.id, number=number, digest=spec_digest(spec), definition=spec_to_json(spec), created_at=now, who=who[:320])
         .returning(_VERSIONS.c.id)).scalar_one()
@@ -133,26 +151,34 @@ def _write(c: Connection, row: Row[Any], spec: CampaignSpec, number: int, now: d
         version_id=version_id, title=spec.title, deadline=spec.deadline, on_unknown=spec.on_unknown, fall_back=spec.fall_back,
         moderation=spec.moderation, revision=_CAMPAIGNS.c.revision + 1))
     address_ids = _addresses(c, spec)
-    # The lanes that letters wait in and those they may come to, before any letter: the order in which the ledger locks.
-    queries.lanes_locked(c, sorted({*queries.letter_lanes(c, row.id), *address_ids.values()}))
+    if moves_letters:
+        # The lanes that letters wait in and those they may come to, before any letter: the order in which the ledger locks.
+        queries.lanes_locked(c, sorted({*queries.letter_lanes(c, row.id), *address_ids.values()}))
     target_ids = _targets(c, row.id, spec)
     for target in spec.targets:
         _attach(c, target_ids[target.id], target, address_ids)
+    return int(version_id)
 
 
-def _letters(c: Connection, row: Row[Any], spec: CampaignSpec, change: Change, *, waiting: Waiting, now: datetime) -> Iterator[str]:
-    """Bring letters that were there before in line with the new version; says what became of how many."""
-    open_ = row.state not in ("stopped", "closed") and (spec.deadline is None or spec.deadline > now)
-    if open_ and waiting is not Waiting.CANCEL and (back := reroute.revive(c, row.id, now)):
-        yield f"{changes.letters(back)} that the deadline had ended wait{'s' if back == 1 else ''} again"
-    yield from changes.bring(c, row.id, change, waiting, now)
-    rerouted = reroute.away_from_unusable(c, [row.id], now)
-    if rerouted.moved:
-        yield f"{changes.letters(rerouted.moved)} moved to another address of the same target"
-    if rerouted.ended:
-        yield f"{changes.letters(rerouted.ended)} ended: no address is left"
-    if change.deadline and spec.deadline is not None and (row.deadline is None or spec.deadline < row.deadline):
-        yield "the deadline is earlier now: what has not gone by then expires"
+def _letters(c: Connection, row: Row[Any], spec: CampaignSpec, change: Change, version_id: int, *, waiting: Waiting,
+             now: datetime) -> Iterator[str]:
+    """Bring letters that were there before in line with the new version; says what became of how many. Where many are to be moved
+    that is only noted: `bringing` does it once the lanes are free again."""
+    back = 0
+    if foresight.is_open(row, spec, now) and waiting is not Waiting.CANCEL and (back := reroute.revive(c, row.id, now)):
+        yield foresight.came_back(back)
+    ids, n = changes.concerned(c, row.id, change)
+    if waiting is not Waiting.SEND and n > changes.AT_ONCE:
+        bringing.begin(c, version_id, waiting, ids)
+    elif waiting is not Waiting.SEND and change:
+        if rows := queries.waiting_letters_locked(c, row.id, ids):
+            yield from changes.bring(c, rows, waiting, now).words(waiting)
+    elif n:
+        yield changes.as_written(n)
+    if change.targets or back:
+        rerouted = reroute.away_from_unusable(c, [row.id], now)
+        yield from foresight.went_on(rerouted.moved, rerouted.ended)
+    yield from foresight.earlier(row, spec, change)
 
 
 def _addresses(c: Connection, spec: CampaignSpec) -> dict[tuple[str, str], int]:

@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from outreach.domain.campaign import CampaignSpec, LetterText
-from outreach.domain.letters import Reason, State
+from outreach.domain.letters import WAITING, Reason, State
 from outreach.models import Submission, table
 from outreach.queries import campaigns as queries
+from outreach.queries import figures
 from outreach.services import moves
 
 _SUBMISSIONS = table(Submission)
@@ -62,46 +63,75 @@ def _texts(spec: CampaignSpec) -> tuple[LetterText, dict[str, LetterText]]:
     return spec.letter, spec.translations
 
 
-def bring(c: Connection, campaign_id: int, change: Change, waiting: Waiting, now: datetime) -> Iterator[str]:
-    """Do with the letters that wait as the organizer chose, and say in words what was done with how many.
+AT_ONCE = 1000
+"""Letters that one transaction brings in line with a new version; more follow in batches (see `services/bringing.py`)."""
 
-    A new text or deadline concerns all of them, a new address those to its target. The campaign's lanes must be locked.
-    """
-    if not change:
-        return
+
+@dataclass(slots=True)
+class Tally:
+    """What was, or would be, done with letters that wait."""
+
+    cancelled: int = 0
+    asked: int = 0
+    unconfirmed: int = 0
+    """Not confirmed yet, so that nobody is asked again."""
+    tried: int = 0
+    """That may have gone already, or are bundled: they are sent as written."""
+
+    def __bool__(self) -> bool:
+        return bool(self.cancelled or self.asked or self.unconfirmed or self.tried)
+
+    def words(self, waiting: Waiting) -> Iterator[str]:
+        """In words, what was done with how many."""
+        if waiting is Waiting.CANCEL:
+            yield f"{letters(self.cancelled)} cancelled"
+            return
+        if self.asked:
+            yield (f"{letters(self.asked)} wait{'s' if self.asked == 1 else ''} until the writer confirms again; "
+                   "the question goes out by mail")
+        if self.unconfirmed:
+            yield f"{letters(self.unconfirmed)} had not been confirmed yet"
+        if self.tried:
+            yield f"{letters(self.tried)} had been tried or bundled before and will be sent as written"
+
+
+def concerned(c: Connection, campaign_id: int, change: Change) -> tuple[list[int] | None, int]:
+    """The targets (None: all) whose waiting letters a change concerns, and about how many wait: a new text or deadline concerns all of
+    them, a new address those to its target. Counted from the counters."""
     ids = None if change.text or change.deadline else queries.target_ids(c, campaign_id, sorted(change.targets))
-    rows = queries.waiting_letters_locked(c, campaign_id, ids)
-    if not rows:
-        return
+    found = figures.counts(c, campaign_id) if change else {}
+    return ids, sum(n for (target, _, name), n in found.items()
+                    if name.removeprefix("letter:") in WAITING and (ids is None or target in ids))
+
+
+def as_written(n: int) -> str:
+    """What is said where nothing is done with them."""
+    return f"{letters(n)} wait{'s' if n == 1 else ''} and will be sent as written"
+
+
+def sort(rows: Sequence[Any], waiting: Waiting) -> tuple[Sequence[Any], Tally]:
+    """Those of these letters that are moved, and what that is. A letter that was tried may have gone: it is brought to its end."""
     if waiting is Waiting.CANCEL:
-        yield from _cancel(c, rows, now)
-    elif waiting is Waiting.ASK:
-        yield from _ask(c, rows, now)
-    else:
-        yield f"{letters(len(rows))} wait{'s' if len(rows) == 1 else ''} and will be sent as written"
+        return rows, Tally(cancelled=len(rows))
+    confirmed = [r for r in rows if r.state != State.UNCONFIRMED.value]
+    fresh = [r for r in confirmed if r.attempt_id is None and r.carried_by is None and not r.carries]
+    return fresh, Tally(asked=len(fresh), unconfirmed=len(rows) - len(confirmed), tried=len(confirmed) - len(fresh))
 
 
-def _cancel(c: Connection, rows: Sequence[Any], now: datetime) -> Iterator[str]:
-    done = _move(c, rows, State.CANCELLED, now)
-    unconfirmed = sorted({r.submission_id for r in rows if r.state == State.UNCONFIRMED.value and r.id in done})
-    for some in _batches(unconfirmed):  # nothing of theirs is left to be confirmed
-        c.execute(update(Submission).where(_SUBMISSIONS.c.id.in_(some), _SUBMISSIONS.c.state == "unconfirmed",
-                                           _SUBMISSIONS.c.id.not_in(queries.with_unconfirmed(some))).values(state="expired"))
-    yield f"{letters(len(done))} cancelled"
-
-
-def _ask(c: Connection, rows: Sequence[Any], now: datetime) -> Iterator[str]:
-    """Letters that were never tried go back to be confirmed. One that was tried may have gone: it is brought to its end."""
-    fresh = [r for r in rows if r.state != State.UNCONFIRMED.value and r.attempt_id is None and r.carried_by is None and not r.carries]
-    done = _move(c, fresh, State.UNCONFIRMED, now)
-    for some in _batches(sorted({r.submission_id for r in fresh if r.id in done})):
+def bring(c: Connection, rows: Sequence[Any], waiting: Waiting, now: datetime) -> Tally:
+    """Ask the writers of these letters again, or cancel them, and say what was done with how many. They must be locked."""
+    chosen, tally = sort(rows, waiting)
+    if waiting is Waiting.CANCEL:
+        done = _move(c, chosen, State.CANCELLED, now)
+        unconfirmed = sorted({r.submission_id for r in chosen if r.state == State.UNCONFIRMED.value and r.id in done})
+        for some in _batches(unconfirmed):  # nothing of theirs is left to be confirmed
+            c.execute(update(Submission).where(_SUBMISSIONS.c.id.in_(some), _SUBMISSIONS.c.state == "unconfirmed",
+                                               _SUBMISSIONS.c.id.not_in(queries.with_unconfirmed(some))).values(state="expired"))
+        return Tally(cancelled=len(done))
+    done = _move(c, chosen, State.UNCONFIRMED, now)
+    for some in _batches(sorted({r.submission_id for r in chosen if r.id in done})):
         c.execute(update(Submission).where(_SUBMISSIONS.c.id.in_(some)).values(asked_at=now))
-    if done:
-        yield f"{letters(len(done))} wait{'s' if len(done) == 1 else ''} until the writer confirms again; the question goes out by mail"
-    if unconfirmed := sum(r.state == State.UNCONFIRMED.value for r in rows):
-        yield f"{letters(unconfirmed)} had not been confirmed yet"
-    if rest := len(rows) - len(done) - unconfirmed:
-        yield f"{letters(rest)} had been tried or bundled before and will be sent as written"
+    return Tally(asked=len(done), unconfirmed=tally.unconfirmed, tried=tally.tried + len(chosen) - len(done))
 
 
 def _move(c: Connection, rows: Sequence[Any], after: State, now: datetime) -> set[str]:

@@ -9,12 +9,10 @@ from sqlalchemy import Connection, delete, insert
 
 from outreach.db import reading
 from outreach.domain.campaign import CampaignSpec
-from outreach.domain.letters import WAITING
 from outreach.domain.roles import Role
 from outreach.errors import CampaignFileInvalid, Conflict, Mistake, NotAllowed
 from outreach.models import Draft, Member, table
 from outreach.queries import drafts as queries
-from outreach.queries import figures
 from outreach.services import audit, campaigns, proposals, terms
 from outreach.services.access import Visitor
 from outreach.services.campaign_import import ImportResult, store_campaign
@@ -24,9 +22,6 @@ from outreach.services.draft_files import FILE, Checked, check
 from outreach.services.drafts import DraftRow
 
 _DRAFTS = table(Draft)
-_WAITING = frozenset(s.value for s in WAITING)
-MOST_FORETOLD = 5_000
-"""Waiting letters up to which a new version is tried out, and taken back, to say what it would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +69,7 @@ def store(draft: DraftRow, visitor: Visitor, *, now: datetime, waiting: Waiting 
 
 
 def foretold(draft: DraftRow, visitor: Visitor, campaign: CampaignRow, *, now: datetime) -> tuple[str, ...]:
-    """In words, what storing the draft would do to letters that wait. Many letters are only counted: looking at each would hold them up.
-
-    Raises as `store`.
-    """
-    with reading() as c:
-        found = figures.counts(c, campaign.id)
-    n = sum(count for (_, _, name), count in found.items() if name.removeprefix("letter:") in _WAITING)
-    if n > MOST_FORETOLD:
-        _may_replace(draft, spec_of(ready(draft, now)), campaign.version_id)
-        return (f"{n:,} letters wait; the choice below concerns those whose text, deadline or address changes",)
+    """In words, what storing the draft would do to letters that wait. Raises as `store`."""
     return store(draft, visitor, now=now, over=campaign.version_id, dry_run=True).result.letters
 
 

@@ -19,6 +19,7 @@ from outreach.services import (
     alerts,
     asking,
     brakes,
+    bringing,
     budgets,
     bundles,
     confirm_rules,
@@ -78,6 +79,7 @@ def sweep(now: datetime | None = None) -> dict[str, int]:
         "counts_folded": lambda: stats.fold(now=now),
         "networks_forgotten": lambda: _forget(now),
         "proved_by_fetch": lambda: _prove_by_fetch(now),
+        "letters_brought_in_line": lambda: bringing.go_on_all(now),
         "resent": lambda: inquiries.resend(now),  # after all that may prove something
         "digests": lambda: copies.gather(now),
         "costs_settled": lambda: budgets.settle(now),

@@ -8,7 +8,7 @@ from outreach.db import reading
 from outreach.domain.roles import Role
 from outreach.models import Address, Draft, Organizer
 from outreach.queries import campaigns as queries
-from outreach.services import campaigns, publishing, terms
+from outreach.services import campaigns, foresight, terms
 from outreach.web.desk import draft_check
 from tests.web.desk.conftest import DeskSite
 from tests.web.desk.drafting import CIRCULAR, TEN, began, form, on_one, person, published, saved, ticked
@@ -98,8 +98,9 @@ def test_a_multitude_of_letters_is_counted_and_not_held_up(desk_site: DeskSite, 
     desk_site.desk.campaign()
     for _ in range(3):
         desk_site.desk.signed()
-    monkeypatch.setattr(publishing, "MOST_FORETOLD", 2)
-    monkeypatch.setattr(publishing, "store", lambda *_a, **_k: pytest.fail("the letters were looked at"))
+    monkeypatch.setattr(foresight, "AT_ONCE", 2)
+    monkeypatch.setattr(queries, "waiting_letters", lambda *_a, **_k: pytest.fail("the letters were looked at"))
+    monkeypatch.setattr(queries, "lanes_locked", lambda *_a, **_k: pytest.fail("the lanes were locked"))
     client = desk_site.signed_in(Role.OWNER)
     saved(client, "/o/c/night-bus/edit", "letter", **{"letter.subject": "Keep the last bus"})
     assert "3 letters wait" in client.get("/o/c/night-bus/edit/check").text
