@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from threading import Thread
 
@@ -15,7 +16,9 @@ log = get()
 POSTERS = 4
 """Posts that are made at a time: so many programs that hang hold up nobody but the next."""
 LOOK_EVERY = 0.2
-"""Seconds between looks for mails while only posts are being made."""
+"""Seconds between looks for mails, and for more to post, while posts are being made."""
+SLICE = 5.0
+"""Seconds after which no further thread begins to post, so that the job ends."""
 
 
 def drain_email() -> int:
@@ -34,16 +37,18 @@ def drain_notices() -> int:
 
 
 def mails_and_posts() -> int:
-    """Send mails of our own for as long as threads beside make posts: nobody who waits for a mail waits for somebody's program."""
-    posters = [Thread(target=_post) for _ in range(POSTERS if webhook_posts.due(utcnow()) else 0)]
-    for poster in posters:
-        poster.start()
-    sent = notices.drain()
-    for poster in posters:
-        while poster.is_alive():
-            poster.join(LOOK_EVERY)
-            sent += notices.drain() if notices.due(utcnow()) else 0
-    return sent
+    """Send mails of our own while threads beside make posts: nobody who waits for a mail waits for somebody's program, and a post
+    that hangs holds up no other. Returns how many mails were handed over."""
+    posters, sent, end = list[Thread](), 0, time.monotonic() + SLICE
+    while True:
+        posters = [p for p in posters if p.is_alive()]
+        if len(posters) < POSTERS and time.monotonic() < end and webhook_posts.due(utcnow()):
+            posters.append(Thread(target=_post))
+            posters[-1].start()
+        sent += notices.drain()
+        if not posters:
+            return sent
+        posters[0].join(LOOK_EVERY)
 
 
 def _post() -> None:

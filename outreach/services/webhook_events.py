@@ -17,8 +17,8 @@ from outreach.services import webhooks
 _WEBHOOKS = table(Webhook)
 BATCH = 100
 """Letter events that one post carries."""
-PAGE, WINDOW = 1000, 20_000
-"""Events that one step queues at the most, and those of all campaigns among which it looks for them."""
+WINDOW = 5000
+"""Events of all campaigns among which one step looks for those that are wanted."""
 SETTLED = timedelta(seconds=10)
 """Events younger than this are left for the next look: a transaction with a lower number may still be under way."""
 SECONDS = 2.0
@@ -44,18 +44,16 @@ def _states(hook: Any) -> set[str]:
 
 
 def _step(hook: Any, after: int, now: datetime) -> tuple[int, int, bool]:
-    """Queue a page of events after `after`. Returns how many, how far it has come, and whether there is more.
+    """Queue what is wanted of the events after `after`. Returns how many, how far it has come, and whether there is more.
 
     Read first, and write only if nobody else has gathered for it meanwhile: whoever writes elsewhere does not wait for the reading.
     """
     with reading() as c:
         last, more = queries.settled(c, after, WINDOW, now - SETTLED)
         rows = [] if last is None else queries.events(
-            c, after, last, _states(hook), PAGE, campaign_id=hook.campaign_id)
+            c, after, last, _states(hook), campaign_id=hook.campaign_id)
     if last is None:
         return 0, after, False
-    if len(rows) == PAGE:
-        last, more = rows[-1].id, True
     with unit_of_work() as c:
         if not c.execute(update(_WEBHOOKS).where(_WEBHOOKS.c.id == hook.id, _WEBHOOKS.c.since_event == after)
                          .values(since_event=last)).rowcount:

@@ -35,7 +35,7 @@ FOR = timedelta(days=1)
 """How long one delivery is tried."""
 GIVEN_UP = timedelta(days=3)
 """A webhook that has taken nothing of what was posted for so long is switched off."""
-SLICE = 5.0
+SLICE = 2.0
 """Seconds after which no further post begins."""
 KEPT = timedelta(days=7)
 """How long a delivery is kept after it was taken or given up."""

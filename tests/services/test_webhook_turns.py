@@ -137,6 +137,24 @@ def test_a_mail_waits_for_no_program_that_hangs(ears: Ears) -> None:
         job.join()
 
 
+def test_what_comes_while_a_post_hangs_is_posted_beside_it(ears: Ears) -> None:
+    ears.desk.now = utcnow()
+    assert ears.desk.sink
+    ears.waits(ears.add("hangs", "letter.sent", hangs=True), 3)
+    ears.add("good", "alert.opened", slug="day-bus")
+    job = threading.Thread(target=jobs.mails_and_posts)
+    job.start()
+    try:
+        eventually(lambda: ears.who() == ["hangs"], seconds=10)
+        campaigns.set_state("day-bus", "pause", now=utcnow(), why="most failed")
+        alerts.look(utcnow())
+        eventually(lambda: ears.who() == ["hangs", "good"], seconds=4)
+        assert job.is_alive()
+    finally:
+        ears.asleep.set()
+        job.join()
+
+
 def test_reading_keeps_up_and_reads_its_own_campaign_only(ears: Ears) -> None:
     ears.desk.write()
     ears.desk.write("day-bus")
