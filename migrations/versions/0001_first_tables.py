@@ -284,6 +284,14 @@ def upgrade() -> None:
         sa.Column("pages", sa.Integer(), nullable=True),
         sa.Column("final", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    op.create_index(
+        "ix_campaign_versions_older",
+        "campaign_versions",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("older IS NOT NULL"),
+        sqlite_where=sa.text("older IS NOT NULL"),
+    )
         sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_costs_campaign_id")),
         sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_costs")),
     )
