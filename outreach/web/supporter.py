@@ -114,7 +114,8 @@ def input_of(fields: Posted, language: str) -> forms.FormInput:
 
 
 async def take_form(request: Request) -> Response:
-    """POST /c/{slug}: 303 to the status page, or the page again with what is to be mended beside each field."""
+    """POST /c/{slug}: 303 to the status page, or the page again with what is to be mended beside each field; with `restore` just the
+    page again, with the campaign's own text."""
     slug = request.path_params["slug"]
     fields = await read_form(request)
     network = request.client.host if request.client else ""
@@ -126,6 +127,8 @@ def _take(slug: str, fields: Posted, network: str | None, request: Request) -> R
     try:
         if len(slug) > _SLUG_LONGEST or "\0" in slug:
             raise NotFound("there is no such campaign")
+        if first(fields, "restore"):
+            return again(slug, replace(form, subject=None, body=None), {}, request, 200)
         token = submit.submit(slug, form, network=network)
     except FormInvalid as e:
         return again(slug, form, e.errors, request, 422)

@@ -119,6 +119,26 @@ def test_an_emptied_letter_is_refused_beside_its_fields_and_stays_as_it_was_type
     assert (half["subject"], half["body"]) == (["Mine"], [""])
 
 
+def test_the_campaigns_text_can_be_put_back_with_all_else_kept(site: Site) -> None:
+    offered = site.form()
+    emptied = site.client.post("/c/keep-the-night-bus", data=site.form(subject="", body="", name="Jane of the Bus", street="1 Bus Way"))
+    button = re.search(r'<button[^>]*name="restore" value="(\w+)" formaction="(/c/keep-the-night-bus)#write"', emptied.text)
+    assert button and 'name="restore"' not in site.client.get("/c/keep-the-night-bus").text
+    answer = site.client.post(button[2], data=form_of(emptied.text) | {"restore": [button[1]]})
+    assert answer.status_code == 200 and "error-summary" not in answer.text and 'name="restore"' not in answer.text
+    kept = form_of(answer.text)
+    assert (kept["subject"], kept["body"]) == (offered["subject"], offered["body"])
+    assert (kept["name"], kept["street"], kept["email"]) == (["Jane of the Bus"], ["1 Bus Way"], ["jane@supporter.example"])
+    assert _count(Submission) == 0
+
+
+def test_the_sheet_has_each_line_of_the_writers_address_apart(site: Site) -> None:
+    page = site.client.post("/c/keep-the-night-bus", data=site.form(name="Jane Doe", email="x", city="Toronto")).text
+    sender = page[page.index('<p class="from"'):page.index('<p class="to lines"')]
+    name, street, town = sender.split('<span class="line"')[1:]
+    assert ">Jane Doe<" in name and "hidden" in street.partition(">")[0] and ">Toronto<" in town
+
+
 def test_a_client_that_leaves_the_letter_fields_out_gets_them_back_as_the_page_has_them(site: Site) -> None:
     fields = site.form(name="")
     offered = {n: fields.pop(n) for n in ("subject", "body")}
