@@ -13,12 +13,17 @@ from starlette.types import Receive, Scope, Send
 from outreach import __version__
 from outreach.web.api import (
     audit,
+    bundles,
     campaigns,
+    changes,
     definitions,
     exports,
     figures,
     letters,
     moderation,
+    money,
+    operator,
+    people,
     problems,
     submissions,
     targets,
@@ -26,7 +31,7 @@ from outreach.web.api import (
 )
 
 ROUTERS = (campaigns.router, definitions.router, targets.router, figures.router, submissions.router, letters.router, moderation.router,
-           exports.router, webhooks.router, audit.router)
+           exports.router, webhooks.router, audit.router, changes.router, bundles.router, money.router, people.router, operator.router)
 ABOUT = """Letters to decision makers, by program. Make a token at the desk (/o/account) and send it as `Authorization: Bearer or_…`.
 
 What a token may do is what its owner may do in a campaign, cut to the token's scopes. A campaign in which they have no part is not

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from outreach.domain.letters import Reason, State
 from outreach.errors import Conflict
-from outreach.services import inquiries, line, listings, retries
+from outreach.services import inquiries, levers, line, listings, retries
 from outreach.web.api.caller import ID, KEY
 from outreach.web.api.paging import LINK, Limit, Page, linked
 from outreach.web.api.route import Guarded, declared
-from outreach.web.api.shapes import ALWAYS, WRITES, Body, Moment, Read, Steer, Text
+from outreach.web.api.shapes import ALWAYS, WRITES, Body, Instant, Moment, Read, Steer, Text, instant
 
 router = APIRouter(route_class=Guarded, tags=["letters"])
 LetterId = Annotated[str, Path(pattern=ID, description="The letter's id.", examples=["01kavm6h2e5w8r3c9q7z4x1t0b"])]
@@ -91,6 +91,20 @@ class Resolution(Body):
                                                            "arrive twice.")
 
 
+class ManyResolved(Resolution):
+    """What became of all of them."""
+
+    until: Instant | None = Field(None, description="Only those that were of unknown outcome then: what you have seen. Now, unless given.")
+
+
+class Resolved(BaseModel):
+    """What became of unknown letters."""
+
+    letters: int = Field(description="How many were resolved.")
+    left: int = Field(description="How many were left: their outcome is known by now, or they may not go again.")
+    more: bool = Field(description="Some have not been looked at yet: call again.")
+
+
 class Cancellation(Body):
     """Why, and of which letters."""
 
@@ -129,6 +143,7 @@ class Retried(BaseModel):
 
     queued: int = Field(description="How many wait again.")
     left: int = Field(description="How many were left: taken back, erased, or another has their place.")
+    more: bool = Field(description="Some have not been looked at yet: call again.")
 
 
 @router.get("/campaigns/{slug}/letters", operation_id="list_letters", responses={**ALWAYS, 200: {"headers": LINK}})
@@ -188,8 +203,16 @@ def cancel_waiting(at: Steer, body: ManyCancelled) -> Cancelled:
     return Cancelled(letters=done.letters, more=done.more)
 
 
+@router.post("/campaigns/{slug}/resolve", operation_id="resolve_unknown", responses=WRITES, dependencies=[Depends(declared)])
+def resolve_unknown(at: Steer, body: ManyResolved) -> Resolved:
+    """Say alike of all letters of unknown outcome what became of them."""
+    until = min(instant(body.until), at.now) if body.until else at.now
+    done, left, more = levers.resolve_all(at.campaign, body.outcome, until=until, now=at.now, who=at.who)
+    return Resolved(letters=done, left=left, more=more)
+
+
 @router.post("/campaigns/{slug}/retry", operation_id="retry_failed", responses=WRITES, dependencies=[Depends(declared)], tags=["letters"])
 def retry_failed(at: Steer, body: Again) -> Retried:
     """Queue the campaign's failed letters again, with all their tries before them."""
     done = retries.retry(at.slug, Reason(body.reason) if body.reason else None, who=at.who, now=at.now)
-    return Retried(queued=done.queued, left=done.left)
+    return Retried(queued=done.queued, left=done.left, more=done.more)

@@ -9,11 +9,13 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from outreach.domain.moderation import Why
 from outreach.services import listings, moderation
 from outreach.web.api.caller import ID, Place
 from outreach.web.api.paging import LINK, Limit, Page, cut, linked
+from outreach.web.api.problems import Failed
 from outreach.web.api.route import Guarded, declared
-from outreach.web.api.shapes import ALWAYS, WRITES, Body, Moderate, Moment, Text
+from outreach.web.api.shapes import ALWAYS, WRITES, Body, Instant, Moderate, Moment, Text, instant
 
 router = APIRouter(route_class=Guarded, tags=["moderation"])
 SubmissionId = Annotated[str, Path(pattern=ID, description="The submission's id.", examples=["01kavm6h2e5w8r3c9q7z4x1t0b"])]
@@ -42,6 +44,21 @@ class Decision(BaseModel):
     note: str | None = Field(description="Why it was rejected, in words for its writer.")
 
 
+class Together(Body):
+    """Which, by one of two marks."""
+
+    only: Literal[*Why] | None = Field(None, description="What only this rule held.",  # type: ignore[valid-type]
+                                       examples=["changed"])
+    like: Annotated[str, Field(pattern=ID)] | None = Field(None, description="What has the same text as this submission.")
+    until: Instant | None = Field(None, description="Only what waited then: what you have seen. Now, unless given.")
+
+
+class Approved(BaseModel):
+    """What was approved."""
+
+    submissions: int = Field(description="How many. They can be taken back one by one for ten minutes.")
+
+
 class Rejection(Body):
     """Why."""
 
@@ -55,6 +72,16 @@ def list_held(request: Request, response: Response, at: Moderate, limit: Limit =
     """Submissions whose letters are held, the oldest first."""
     rows, following = cut(listings.reviews(at.campaign.id, after or "", limit + 1), limit, lambda row: str(row["submission"]))
     return Page(items=[Held.model_validate(r) for r in rows], next=linked(request, response, following))
+
+
+@router.post("/campaigns/{slug}/moderation/approve", operation_id="approve_together", responses=WRITES, dependencies=[Depends(declared)])
+def approve_together(at: Moderate, body: Together) -> Approved:
+    """Let the letters go of all that one rule alone held, or that have one text. What somebody else decides meanwhile is left alone."""
+    if (body.only is None) is (body.like is None):
+        raise Failed(422, "invalid", "Give one of `only` and `like`.")
+    until = min(instant(body.until), at.now) if body.until else at.now
+    return Approved(submissions=moderation.approve_alike(at.slug, only=body.only or "", like=body.like or "", until=until, now=at.now,
+                                                         who=at.who))
 
 
 @router.get("/campaigns/{slug}/moderation/{submission}", operation_id="get_decision", responses=ALWAYS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -9,10 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from outreach.domain.roles import Right
 from outreach.web.api.caller import Place, within
-from outreach.web.api.problems import MEDIA_TYPE
+from outreach.web.api.problems import MEDIA_TYPE, Failed
 
 Moment = Annotated[str, Field(description="ISO 8601, with its offset.", json_schema_extra={"format": "date-time"})]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+
+Instant = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})$"),
+                    Field(description="ISO 8601, with its offset.", json_schema_extra={"format": "date-time"})]
+"""A moment that is sent; `instant` reads it."""
 
 See = Annotated[Place, Depends(within(Right.SEE))]
 Read = Annotated[Place, Depends(within(Right.READ))]
@@ -28,6 +33,16 @@ class Body(BaseModel):
     """What is sent: nothing unknown, nothing of another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def instant(text: str) -> datetime:
+    """A moment that was sent. Raises Failed for one that there is not."""
+    try:
+        found = datetime.fromisoformat(text)
+        found.astimezone(UTC)
+    except (ValueError, OverflowError) as e:
+        raise Failed(422, "invalid", "There is no such moment; write it like 2027-01-22T17:00:00-05:00.") from e
+    return found
 
 
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}

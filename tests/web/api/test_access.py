@@ -13,16 +13,17 @@ from outreach.web.api import create_api
 from tests.web.api.conftest import Api, Program
 
 METHODS = ("get", "put", "post", "patch", "delete")
-NEEDS = {"publish_campaign": Right.EDIT, "get_definition": Right.EDIT, "submit": Right.SUBMIT,
+NEEDS = {"list_members": Right.MANAGE, "approve_together": Right.MODERATE,
+         "publish_campaign": Right.EDIT, "get_definition": Right.EDIT, "submit": Right.SUBMIT,
          "put_definition": Right.EDIT, "list_letters": Right.READ, "get_letter": Right.READ,
          "list_held": Right.MODERATE, "get_decision": Right.MODERATE, "approve_held": Right.MODERATE, "reject_held": Right.MODERATE,
          "undo_decision": Right.MODERATE,
          "export_rows": Right.EXPORT, "export_faxes": Right.EXPORT,
          "list_webhooks": Right.MANAGE, "add_webhook": Right.MANAGE, "remove_webhook": Right.MANAGE,
          "list_audit": Right.MANAGE}
-SEEN = {"get_campaign", "list_targets", "get_statistics", "get_forecast", "get_report"}
+SEEN = {"get_budget", "list_alerts", "get_campaign", "list_targets", "get_statistics", "get_forecast", "get_report"}
 """What the least right opens; everything else is a lever."""
-PARTS = {"target": "commissioner", "kind": "letters"}
+PARTS = {"target": "commissioner", "kind": "letters", "channel": "email", "what": "everything", "address": "1"}
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
@@ -45,7 +46,9 @@ def _body(operation: str) -> dict[str, Any]:
             "publish_campaign": {"agreed": True},
             "submit": {"name": "Jane Doe", "email": "jane@people.example", "channel": "email", "consent_version": "1"},
             "reject_held": {"note": "No."}, "cancel_letter": {"why": "x"}, "cancel_waiting": {"why": "x"},
-            "place_letter": {"where": "back"},
+            "place_letter": {"where": "back"}, "resolve_unknown": {"outcome": "sent"}, "approve_together": {"only": "changed"},
+            "set_deadline": {"deadline": "2031-01-24T17:00:00-05:00"}, "set_addresses": {"values": ["desk@transit.example"]},
+            "set_budget": {"cap": "50"},
             "add_webhook": {"url": "https://hooks.example/", "events": ["letter.failed"]}}.get(operation, {})
 
 
@@ -91,6 +94,24 @@ def test_each_role_does_what_is_its_own_and_nothing_else(api: Api, role: Role) -
         refused = answer.status_code == 403 and answer.json()["type"] == "urn:outreach:problem:missing-right"
         assert refused is (right not in RIGHTS[role]), (role, operation, answer.status_code)
         assert answer.status_code not in (401, 500), (role, operation, answer.text)
+
+
+def test_the_service_is_its_operator_s(api: Api) -> None:
+    api.desk.campaign()
+    operator, others = api.program(operator=True), [
+        api.program(Role.OWNER), api.client(api.token(operator=True, only="night-bus")),
+        api.client(api.token(operator=True, scopes=set(Right) - {Right.OPERATE})), api.program(None)]
+    before = len(api.desk.rows(AuditEntry))
+    for method, path, described in operations():
+        if "{slug}" in path or path == "/campaigns":
+            continue
+        for client in others:
+            answer = send(client, method, path, described)
+            assert (answer.status_code, answer.json()["type"]) == (403, "urn:outreach:problem:missing-right"), path
+        assert len(api.desk.rows(AuditEntry)) == before
+    for method, path, described in operations():
+        if "{slug}" not in path and path != "/campaigns":
+            assert send(operator, method, path, described).status_code in (200, 204, 404, 409), path
 
 
 def test_scopes_cut_what_an_owner_may(api: Api) -> None:
