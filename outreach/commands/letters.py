@@ -33,4 +33,4 @@ def retry(slug: Annotated[str, typer.Argument(help="The campaign's slug.")],
         raise NotAllowed(f"{reason!r} is no reason; `outreach letters {slug}` shows those of its letters") from e
     done = retries.retry(slug, wanted)
     left = f"; {done.left} left as they are (taken back, erased, or their place is taken)" if done.left else ""
-    typer.echo(f"{slug}: {done.queued} queued again{left}")
+    typer.echo(f"{slug}: {done.queued} queued again{left}{'; more are left: run it again to go on' if done.more else ''}")

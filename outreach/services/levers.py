@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,16 +11,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from outreach.db import reading
+from outreach.db import reading, unit_of_work
 from outreach.domain.force import Force, in_force
 from outreach.domain.letters import Channel, State
 from outreach.domain.pacing import format_rules, parse_rules
-from outreach.errors import Conflict, NotFound
+from outreach.errors import NotFound
 from outreach.logs import get
 from outreach.queries import bundles as bundle_queries
 from outreach.queries import figures
 from outreach.queries import levers as queries
-from outreach.services import audit, campaigns, forecast, inquiries, paces, pauses
+from outreach.services import audit, campaigns, forecast, inquiries, line, paces, pauses
 from outreach.services.campaigns import AddressRow, CampaignRow, TargetRow
 from outreach.services.forecast import LaneForecast
 from outreach.settings import get_settings
@@ -28,8 +29,8 @@ log = get()
 PAGE = 40
 """Targets that are shown at once."""
 UNKNOWNS = 50
-FORETOLD = 200
-"""With more targets than this in a campaign, a target's forecast is told on its own page only: each costs a few queries."""
+BATCH = 50
+"""Letters of unknown outcome that one transaction resolves."""
 CHANNELS = (Channel.FAX.value, Channel.EMAIL.value)
 
 
@@ -73,7 +74,7 @@ class Levers:
     unknown: int
     """Decisions to make: a bundle is one."""
     missing: int
-    """Letters that would miss the deadline, as far as it was foretold."""
+    """Letters that would miss the deadline."""
     bundles: int
     """Letters that wait in bundles, those that carry them among them."""
     held: tuple[str, ...]
@@ -88,7 +89,7 @@ def look(campaign: CampaignRow, *, now: datetime, search: str = "", page: int = 
         letters, waiting = _counts(c, campaign.id)
         shown = [t for t in every if (t.active or waiting[t.id]) and wanted in _words(t)]
         part = shown[page * PAGE:(page + 1) * PAGE]
-        lanes = forecast.lanes_of(c, campaign, now, get_settings()) if len(every) <= FORETOLD else []
+        lanes = forecast.lanes_of(c, campaign, now, get_settings())
         return Levers(
             letters, tuple(_targets(c, campaign, part, waiting, lanes)), len(shown), queries.failed_by_reason(c, campaign.id),
             queries.unknown_count(c, campaign.id), sum(x.misses for x in lanes if x.why not in ("paused", "address")),
@@ -141,22 +142,27 @@ def unknowns(campaign: CampaignRow) -> tuple[Sequence[Any], int]:
         return queries.unknowns(c, campaign.id, UNKNOWNS), queries.unknown_count(c, campaign.id)
 
 
-def resolve_all(campaign: CampaignRow, outcome: str, *, until: datetime, now: datetime, who: str = audit.COMMAND_LINE) -> tuple[int, int]:
+def resolve_all(campaign: CampaignRow, outcome: str, *, until: datetime, now: datetime,
+                who: str = audit.COMMAND_LINE) -> tuple[int, int, bool]:
     """Resolve alike all letters that were of unknown outcome at `until` (what the organizer has seen): "sent" or "resend".
 
-    Returns how many, and how many were left: their outcome is known by now, or they may not go again.
+    Returns how many, how many were left (their outcome is known by now, or they may not go again), and whether there are more that
+    one call had no time for.
     """
     with reading() as c:
         ids = queries.unknown_ids(c, campaign.id, until)
-    done = 0
-    for letter_id in ids:
-        try:
-            inquiries.resolve(letter_id, outcome, who=who, now=now)
-            done += 1
-        except Conflict:
-            continue
+    done = seen = 0
+    end = time.monotonic() + line.SECONDS
+    while seen < len(ids) and (not seen or time.monotonic() < end):
+        done += inquiries.resolve_some(ids[seen:seen + BATCH], outcome, now)
+        seen = min(seen + BATCH, len(ids))
+    more = seen < len(ids)
+    if ids:
+        with unit_of_work() as c:
+            audit.note(c, f"unknown letters: {outcome}", at=now, who=who, campaign_id=campaign.id,
+                       detail=f"{done} letters{'; more are left' if more else ''}")
     log.info("unknown.resolved", campaign=campaign.id, letters=done, outcome=outcome)
-    return done, len(ids) - done
+    return done, seen - done, more
 
 
 def require(campaign: CampaignRow, letter_id: str) -> Any:

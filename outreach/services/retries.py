@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,17 +16,19 @@ from outreach.domain.letters import Reason, State, Verdict
 from outreach.errors import Conflict
 from outreach.models import Attempt, table
 from outreach.queries import inquiries as queries
-from outreach.services import audit, campaigns, lanes, moves, reroute
+from outreach.services import audit, campaigns, lanes, line, moves, reroute
 
 _ATTEMPTS = table(Attempt)
 
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """How many failed letters are queued again, and how many were left: taken back, erased, or another has their place."""
+    """How many failed letters are queued again, how many were left (taken back, erased, or another has their place), and whether
+    there are more that one call had no time for."""
 
     queued: int = 0
     left: int = 0
+    more: bool = False
 
 
 def retry(slug: str, reason: Reason | None = None, *, letter_id: str = "", who: str = audit.COMMAND_LINE,
@@ -33,7 +36,7 @@ def retry(slug: str, reason: Reason | None = None, *, letter_id: str = "", who: 
     """Queue a campaign's failed letters again, of one reason or the one letter if that is named, with all their tries before them.
 
     What is held against their attempts counts no more; that one arrived still would. Raises NotFound, and Conflict for a
-    campaign that has ended or whose deadline has passed.
+    campaign that has ended or whose deadline has passed. Takes `line.SECONDS` at the most; another call goes on.
     """
     now = now or utcnow()
     campaign = campaigns.get(slug)
@@ -42,8 +45,8 @@ def retry(slug: str, reason: Reason | None = None, *, letter_id: str = "", who: 
     if campaign.deadline is not None and campaign.deadline <= now:
         raise Conflict(f"the deadline of {slug} has passed")
     queued = left = 0
-    last, touched = "", set[int]()
-    while True:
+    last, more, end = "", False, time.monotonic() + line.SECONDS
+    while not more:
         with reading() as c:
             ids = queries.failed(c, campaign.id, reason, last, moves.MOST, letter_id=letter_id)
         if not ids:
@@ -56,14 +59,15 @@ def retry(slug: str, reason: Reason | None = None, *, letter_id: str = "", who: 
             c.execute(update(_ATTEMPTS).where(
                 _ATTEMPTS.c.id.in_(attempts), _ATTEMPTS.c.letter_id.in_(done), _ATTEMPTS.c.waived_at.is_(None),
                 _ATTEMPTS.c.verdict.in_([Verdict.REFUSED.value, Verdict.BOUNCED.value])).values(waived_at=now))
-            audit.note(c, "failed letters tried again", at=now, who=who, campaign_id=campaign.id,
-                       detail=f"{len(done)} letters, {reason.value if reason else 'whatever the reason'}")
         queued, left = queued + len(done), left + len(ids) - len(done)
-        touched |= {r.address_id for r in rows if r.id in done}
+        lanes.wake({r.address_id for r in rows if r.id in done}, now)  # at once: what is queued goes while the rest follows
+        more = len(ids) == moves.MOST and time.monotonic() >= end
     with unit_of_work() as c:
         reroute.away_from_unusable(c, [campaign.id], now)
-    lanes.wake(touched, now)
-    return Retried(queued, left)
+        if queued or left:
+            audit.note(c, "failed letters tried again", at=now, who=who, campaign_id=campaign.id,
+                       detail=f"{queued} letters, {reason.value if reason else 'whatever the reason'}{'; more are left' if more else ''}")
+    return Retried(queued, left, more)
 
 
 def _queued(c: Connection, rows: Sequence[Any], now: datetime) -> set[str]:

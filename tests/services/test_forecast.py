@@ -193,3 +193,24 @@ def test_the_providers_lines_are_foretold_too(unproved: Desk) -> None:
     unproved.campaign(targets=offices, deadline=unproved.now + timedelta(minutes=4))
     write(unproved, 2, channel="fax", targets=tuple(o.id for o in offices))
     assert [(x.misses, x.why) for x in ahead(unproved)] == [(1, "lines")] * 4
+
+
+def test_an_outlook_stands_for_a_minute_while_nothing_changes_in_its_lane(unproved: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    foretold = []
+    foretell = forecast.foretell
+    monkeypatch.setattr(forecast, "foretell", lambda *a: foretold.append(1) or foretell(*a))
+    unproved.campaign(targets=(OFFICE,), deadline=unproved.now + timedelta(days=2))
+    write(unproved, 12)
+    first = ahead(unproved)
+    unproved.later(seconds=20)
+    assert ahead(unproved) == first
+    assert len(foretold) == 1
+    write(unproved, 1)
+    assert ahead(unproved)[0].waiting == 13
+    assert len(foretold) == 2, "one more waits"
+    unproved.send()
+    assert ahead(unproved)[0].waiting == 12
+    assert len(foretold) == 3, "one has started"
+    unproved.later(seconds=61)
+    ahead(unproved)
+    assert len(foretold) == 4, "a minute is over"

@@ -180,10 +180,27 @@ def test_unknown_letters_are_resolved_alike_but_only_those_that_were_seen(open_d
     assert [x.id for x in shown] == ids
     assert {(x.target, x.address, x.transport) for x in shown} == {("Transit Commissioner", "commissioner@transit.example", "smtp")}
     assert levers.look(campaign, now=open_desk.now).unknown == total == 3
-    assert levers.resolve_all(campaign, "sent", until=seen_then, now=open_desk.now, who=ME) == (2, 0)
+    assert levers.resolve_all(campaign, "sent", until=seen_then, now=open_desk.now, who=ME) == (2, 0, False)
     assert open_desk.states() == ["sent", "sent", "unknown"]
-    assert levers.resolve_all(campaign, "resend", until=open_desk.now, now=open_desk.now, who=ME) == (1, 0)
+    assert levers.resolve_all(campaign, "resend", until=open_desk.now, now=open_desk.now, who=ME) == (1, 0, False)
     assert open_desk.states() == ["queued", "sent", "sent"]
+    assert [a.detail for a in open_desk.rows(AuditEntry) if a.what.startswith("unknown letters")] == ["2 letters", "1 letters"]
+
+
+def test_resolving_many_takes_its_time_and_no_more(open_desk: Desk) -> None:
+    ids = written(open_desk, 3)
+    open_desk.send()
+    for letter_id in ids:
+        attempt = next(a for a in open_desk.attempts() if a.letter_id == letter_id)
+        open_desk.change(Attempt, table(Attempt).c.id == attempt.id, verdict="unknown")
+        with unit_of_work() as c:
+            settle.settle(c, letter_id, open_desk.now, Reason.OUTCOME_UNKNOWN)
+    open_desk.patch.setattr(levers, "BATCH", 2)
+    open_desk.patch.setattr(line, "SECONDS", 0.0)
+    campaign = campaigns.get("night-bus")
+    assert levers.resolve_all(campaign, "sent", until=open_desk.now, now=open_desk.now, who=ME) == (2, 0, True)
+    assert levers.resolve_all(campaign, "sent", until=open_desk.now, now=open_desk.now, who=ME) == (1, 0, False)
+    assert open_desk.states() == ["sent"] * 3
 
 
 def test_the_page_counts_what_each_lever_would_move(open_desk: Desk) -> None:

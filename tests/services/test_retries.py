@@ -12,7 +12,7 @@ from outreach.db import utcnow
 from outreach.domain.letters import Reason, Verdict
 from outreach.errors import Conflict, NotAllowed, NotFound
 from outreach.models import AuditEntry, Campaign, Letter, table
-from outreach.services import privacy, retries
+from outreach.services import line, privacy, retries
 from tests.services.helpers import COMMISSIONER, Desk
 
 
@@ -110,7 +110,12 @@ def test_many_are_retried_page_by_page(unproved: Desk) -> None:
     unproved.patch.setattr(moves, "MOST", 3)
     for _ in range(7):
         failed(unproved)
-    assert retries.retry("night-bus", now=unproved.now) == retries.Retried(7, 0)
+    unproved.patch.setattr(line, "SECONDS", 0.0)
+    assert retries.retry("night-bus", now=unproved.now) == retries.Retried(3, 0, more=True), "one call takes its time and no more"
+    unproved.patch.setattr(line, "SECONDS", 15.0)
+    assert retries.retry("night-bus", now=unproved.now) == retries.Retried(4, 0)
+    assert [a.detail for a in unproved.rows(AuditEntry) if a.what == "failed letters tried again"] == [
+        "3 letters, whatever the reason; more are left", "4 letters, whatever the reason"]
     assert unproved.send() == 7
     assert set(unproved.states()) == {"sent"}
 

@@ -20,6 +20,7 @@ from outreach.web.forms import first
 from outreach.web.pages import PRIVATE
 
 OUTCOMES = ("sent", "resend")
+MORE = " More are left: press again to go on."
 
 
 @room("/o/c/{slug}/levers/retry", Right.STEER, method="POST")
@@ -30,7 +31,7 @@ def retry(request: Request, at: Place) -> Response:
     except OutreachError as e:
         return back(at, path_of(at), str(e), bad=True)
     left = f" {lever_words.letters(done.left)} left as they are: taken back, erased, or their place is taken." if done.left else ""
-    return back(at, path_of(at), f"{lever_words.letters(done.queued)} queued again.{left}", bad=not done.queued)
+    return back(at, path_of(at), f"{lever_words.letters(done.queued)} queued again.{left}{MORE if done.more else ''}", bad=not done.queued)
 
 
 @room("/o/c/{slug}/levers/cancel", Right.STEER)
@@ -49,7 +50,7 @@ def cancel(request: Request, at: Place) -> Response:
         return _cancel_page(at, key, str(e))
     except OutreachError as e:
         return back(at, path_of(at), str(e), bad=True)
-    more = " More are left: press again to go on." if done.more else ""
+    more = MORE if done.more else ""
     return back(at, path_of(at, f"/targets/{key}") if key else path_of(at), f"{lever_words.letters(done.letters)} cancelled.{more}")
 
 
@@ -66,10 +67,11 @@ def resolve_all(request: Request, at: Place) -> Response:
     outcome, seen = first(at.form, "outcome"), _moment(first(at.form, "seen"))
     if outcome not in OUTCOMES or seen is None:
         return back(at, path_of(at, "/unknown"), "Choose what became of them.", bad=True)
-    done, left = levers.resolve_all(at.here, outcome, until=min(seen, at.now), now=at.now, who=at.who)
+    done, left, more = levers.resolve_all(at.here, outcome, until=min(seen, at.now), now=at.now, who=at.who)
     what = "marked as sent" if outcome == "sent" else "queued to be sent again"
     rest = f" {lever_words.letters(left)} left as they are: known by now, or they may not go again." if left else ""
-    return back(at, path_of(at, "/unknown") if left else path_of(at), f"{lever_words.letters(done)} {what}.{rest}", bad=not done)
+    return back(at, path_of(at, "/unknown") if left or more else path_of(at),
+                f"{lever_words.letters(done)} {what}.{rest}{MORE if more else ''}", bad=not done)
 
 
 @room("/o/c/{slug}/levers/bundle", Right.STEER)

@@ -18,7 +18,7 @@ from outreach.domain.letters import State
 from outreach.domain.pacing import Rule, parse_rules
 from outreach.domain.roles import Right
 from outreach.domain.series import GROUPS, Point, Series
-from outreach.services import budgets, desk, health
+from outreach.services import budgets, desk, forecast, health
 from outreach.services.desk import Event, LaneView, Look
 from outreach.settings import get_settings
 from outreach.shared import Shared
@@ -33,6 +33,8 @@ MOVING, QUIET, STILL = 3, 15, 60
 """Seconds until a page looks again: while letters move, while none do, and where none can."""
 FEW = 8
 """Lanes and recipients that are shown at once; the others fold away."""
+MOST = 50
+"""That are on the page at all, unless all of them are asked for: with hundreds of targets the page would be half a megabyte."""
 STOCK = (Band("arrived", "delivered"), Band("gone", "sent"), Band("waits", "not gone yet"), Band("ended", "failed or called off"))
 FLOW = (Band("written", "written"), Band("left", "gone out"))
 _PACES = ((1000, 1), (100, 2), (30, 3), (10, 4), (1, 5))
@@ -53,16 +55,16 @@ def home(request: Request, at: Place) -> Response:
 @room("/o/c/{slug}/", Right.SEE)
 def live(request: Request, at: Place) -> Response:
     """The live desk of one campaign."""
-    look, html = _fragment(at, _by(request))
+    look, html = _fragment(at, _by(request), _all(request))
     return see("organizer/live.html", at, fragment=Markup(html.text), tag=html.tag, headline=_headline(look),  # noqa: S704  # our own page
                again=_again(look), clock=_clock(look), patterns=charts.PATTERNS,
-               source=f"/o/c/{at.here.slug}/now?by={_by(request)}")
+               source=f"/o/c/{at.here.slug}/now?by={_by(request)}{'&all=yes' if _all(request) else ''}")
 
 
 @room("/o/c/{slug}/now", Right.SEE)
 def now(request: Request, at: Place) -> Response:
     """What is new: the live desk's inner part, or 304 if nothing is. Header lines say when to ask again, and what time it is of."""
-    look, html = _fragment(at, _by(request))
+    look, html = _fragment(at, _by(request), _all(request))
     headers = {**PRIVATE, "cache-control": "private, no-cache", "etag": html.tag, "x-look-again": str(_again(look)),
                "x-look-at": _clock(look), "vary": "cookie"}
     if html.tag in request.headers.get("if-none-match", ""):
@@ -84,24 +86,30 @@ def _by(request: Request) -> str:
     return asked if asked in ("hours", "days") else ""
 
 
-def _fragment(at: Place, by: str) -> tuple[Look, _Html]:
+def _all(request: Request) -> bool:
+    return request.query_params.get("all", "") == "yes"
+
+
+def _fragment(at: Place, by: str, whole: bool) -> tuple[Look, _Html]:
     """The look and its page: rendered once for all who may see the same of it."""
     look = desk.look(at.here, at.now, by=by)
-    key = (engine(), at.here.id, by, at.rights)
-    return look, _PAGES.get(key, look.at, lambda: _render(look, at.rights))
+    key = (engine(), at.here.id, by, whole, at.rights)
+    return look, _PAGES.get(key, look.at, lambda: _render(look, at.rights, whole))
 
 
-def _render(look: Look, rights: frozenset[Right]) -> _Html:
-    text = environment(LANGUAGE).get_template("organizer/_live.html").render(_values(look, rights))
+def _render(look: Look, rights: frozenset[Right], whole: bool) -> _Html:
+    shown = len(look.lanes) + len(look.targets) if whole else MOST
+    text = environment(LANGUAGE).get_template("organizer/_live.html").render(_values(look, rights, shown))
     return _Html(text, f'"{hashlib.sha256(text.encode()).hexdigest()[:24]}"')
 
 
-def _values(look: Look, rights: frozenset[Right]) -> dict[str, Any]:
+def _values(look: Look, rights: frozenset[Right], shown: int) -> dict[str, Any]:
     names = {s.value: w for s, w in letter_words.STATES.items()}
-    lanes = sorted(look.lanes, key=lambda x: (-x.forecast.misses, -x.forecast.waiting))
+    lanes = sorted(look.lanes, key=lambda x: (-x.forecast.misses, x.forecast.why not in forecast.STANDS, -x.forecast.waiting))
     return {
         "look": look, "answers": live_words.answers(look), "rights": rights, "Right": Right, "base": f"/o/c/{look.campaign.slug}/",
-        "matters": live_words.matters(look), "lanes": [_lane(x, look.at) for x in lanes], "few": FEW, "names": names,
+        "matters": live_words.matters(look), "lanes": [_lane(x, look.at) for x in lanes[:shown]],
+        "few": FEW, "targets": look.targets[:shown], "more_lanes": len(lanes[shown:]), "more_targets": len(look.targets[shown:]), "names": names,
         "means": {s.value: w for s, w in letter_words.MEANS.items()}, "bar": _bar(look.letters), "kinds": KINDS,
         "stock": _stock(look), "flow": _flow(look), "stock_bands": [(b, charts.swatch(b)) for b in STOCK],
         "flow_bands": [(b, charts.swatch(b)) for b in FLOW], "points": [(label, p) for label, p in

@@ -158,3 +158,25 @@ def test_a_faxs_picture_is_drawn_and_odd_addresses_are_no_page(site: DeskSite) -
         assert client.get(f"{LIVE}letters/{odd}").status_code == 404, odd
     for odd in ("?state=x&target=%00&q=%00%ff", "?after=%00&reason=%27", f"?after={'z' * 500}", "?q=" + "q" * 5000):
         assert client.get(f"{LIVE}letters{odd}").status_code == 200, odd
+
+
+def test_with_many_lanes_those_that_matter_are_shown_and_the_others_on_demand(site: DeskSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from outreach.web.desk import live as page
+    from tests.services.helpers import COUNCIL
+
+    monkeypatch.setattr(page, "MOST", 3)
+    offices = tuple(replace(COUNCIL, id=f"office-{i}", name=f"Office number {i}", email=(f"o{i}@city.example",)) for i in range(7))
+    site.desk.campaign(targets=offices)
+    for _ in range(2):
+        site.desk.write(targets=("office-6",))
+    site.desk.write(targets=tuple(t.id for t in offices))
+    client = site.signed_in(Role.OWNER)
+    few = client.get(LIVE).text
+    lanes = few[few.index('id="live-lanes"'):few.index('id="live-time"')]
+    assert "Office number 6" in lanes and "Office number 5" not in lanes
+    assert f'<a href="{LIVE}?all=yes">Show the 4 others too</a>' in lanes
+    every = client.get(f"{LIVE}?all=yes").text
+    assert all(f"Office number {i}" in every[every.index('id="live-lanes"'):every.index('id="live-time"')] for i in range(7))
+    assert "all=yes" in every[every.index("/now?by="):][:60], "and stays so when the page looks again"
