@@ -46,6 +46,11 @@ def due(connection: Connection, queue: str, now: datetime, most: int) -> int:
     return connection.execute(_DUE_COUNT, {"queue_name": queue, "now": now, "most": most}).scalar_one()
 
 
+def attendance(connection: Connection, address_id: int) -> Any | None:
+    """Who sees to a lane, and when: next_wake_at, holder, held_until."""
+    return connection.execute(select(LANE.c.next_wake_at, LANE.c.holder, LANE.c.held_until).where(LANE.c.address_id == address_id)).first()
+
+
 def held(connection: Connection, address_ids: Sequence[int], holder: str, half: datetime) -> Sequence[Any]:
     """Those of these lanes that `holder` holds, locked in the order of their ids: address_id, whether that ends before `half`."""
     rows: Sequence[Any] = _held(len(address_ids)).run(

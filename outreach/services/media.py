@@ -73,6 +73,14 @@ def pdf_of(letter_id: str, stamped_at: datetime) -> bytes:
     return own_pdf_of(letter_id, stamped_at)
 
 
+@lru_cache(maxsize=4096)
+def own_pages_of(letter_id: str, stamped_at: datetime) -> int:
+    """How many pages `own_pdf_of` has; kept, since a status page is looked at again and again. Raises NotFound, CannotRender."""
+    from outreach.render.pages import page_count
+
+    return page_count(own_pdf_of(letter_id, stamped_at))
+
+
 @lru_cache(maxsize=16)
 def own_pdf_of(letter_id: str, stamped_at: datetime) -> bytes:
     """A letter as a fax of its own, also where it went in a bundle: the same bytes each time. Raises NotFound."""

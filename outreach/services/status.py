@@ -20,7 +20,7 @@ from outreach.queries import campaigns as campaign_queries
 from outreach.queries import letters as letter_queries
 from outreach.render.text import CannotRender, RenderedLetter
 from outreach.services import campaigns, compose, confirm_rules, pauses, privacy, repeats, reviews, waits
-from outreach.services.media import own_pdf_of
+from outreach.services.media import own_pages_of, own_pdf_of
 from outreach.settings import get_settings
 
 _TOGETHER = frozenset({State.QUEUED.value, State.SENDING.value, State.UNKNOWN.value, State.SENT.value, State.DELIVERED.value})
@@ -50,6 +50,10 @@ class LetterView:
     paused: str = ""
     """Why it waits beyond its lane: "all" (sending on its channel is paused), "target", "budget" (the campaign's for faxes), or
     "approval" (the operator has still to approve the address)."""
+    held_up: bool = False
+    """It is due, and nobody sends it: workers or the provider are away."""
+    sheets: int = 0
+    """The pages of its own fax, as we render it: of its picture, and of a received fax whose provider counts none."""
     elsewhere: bool = False
     """It was there before and belongs to another submission of the same person: there it is taken back. Known only to who is proven."""
 
@@ -71,6 +75,8 @@ class StatusView:
     texts: dict[str, RenderedLetter] = field(default_factory=dict)
     email: str = ""
     erased: bool = False
+    resends: bool = False
+    """The campaign has mails whose outcome nobody knows sent again."""
     asked: bool = False
     """Letters wait for their writer's word, since the campaign has changed."""
     outcome: str = ""
@@ -110,7 +116,8 @@ def view(token: str, *, now: datetime | None = None) -> StatusView:
         confirm_until=until if state == "unconfirmed" or asked else None,
         email=s.email if proven else "", erased=s.erased_at is not None, asked=asked and now <= until,
         can_be_undone=campaign.state == "stopped" and campaign.final_at is not None and now < campaign.final_at,
-        outcome=campaign.outcome or "", message=campaign.outcome_message or "", story_language=spec.languages[0], note=note,
+        resends=campaign.on_unknown == "resend" and campaign.state in ("live", "paused"), outcome=campaign.outcome or "",
+        message=campaign.outcome_message or "", story_language=spec.languages[0], note=note,
         mailed=s.confirmed_at is not None or s.state == "unconfirmed")
 
 
@@ -150,7 +157,7 @@ def _letters(c: Connection, s: Any, proven: bool, now: datetime) -> tuple[list[L
     own = letter_queries.shown(c, s.id)
     firsts = repeats.firsts(c, s, own)
     held = pauses.held(c, get_settings()) if firsts or any(x.state == State.QUEUED.value for x in own) else None
-    shown = [(x.position, _view(c, x, s, now, held)) for x in own if x.target_id not in firsts]
+    shown = [(x.position, _view(c, x, s, now, held, proven=proven)) for x in own if x.target_id not in firsts]
     asked_of = s if s.asked_at else None
     if proven:
         shown += [(x.position, replace(_view(c, x, s, now, held), submitted_at=x.created_at, picture=False, elsewhere=True))
@@ -170,7 +177,9 @@ def _paused(held: pauses.Held | None, channel: str, target_id: int, wait: waits.
     return "all" if channel in held.channels else "target" if target_id in held.targets else wait.why if wait else ""
 
 
-def _view(c: Connection, x: Any, s: Any, now: datetime, held: pauses.Held | None) -> LetterView:
+def _view(c: Connection, x: Any, s: Any, now: datetime, held: pauses.Held | None, *, proven: bool = False) -> LetterView:
+    picture = x.channel == Channel.FAX and s.erased_at is None
+    uncounted = x.state == State.DELIVERED.value and x.pages is None
     carrier = bundle_queries.carrier(c, x.carried_by) if x.carried_by else x
     wait = waits.wait_of(c, carrier, now, get_settings()) if x.state == State.QUEUED.value else None
     return LetterView(
@@ -179,7 +188,15 @@ def _view(c: Connection, x: Any, s: Any, now: datetime, held: pauses.Held | None
         pace=wait.pace if wait else "", paused=_paused(held, x.channel, x.target_id, wait) if x.state == State.QUEUED.value else "",
         pages=x.pages, sent_at=x.sent_at, delivered_at=x.delivered_at,
         bundle=bundle_queries.size(c, carrier.id, x.state) if (x.carries or x.carried_by) and x.state in _TOGETHER else 0,
-        picture=x.channel == Channel.FAX and s.erased_at is None)
+        picture=picture, sheets=_sheets(c, x, s) if picture and (proven or uncounted) else 0, held_up=bool(wait and wait.held_up))
+
+
+def _sheets(c: Connection, x: Any, s: Any) -> int:
+    """How many pages a letter's own fax has, also where it went in a bundle; 0 where it cannot be put on paper."""
+    try:
+        return own_pages_of(x.id, attempts.start_that_counts(c, x.id) or s.created_at)
+    except (CannotRender, NotFound):
+        return 0
 
 
 def _mirrored(c: Connection, x: Any, s: Any, second: Any, now: datetime, *, held: pauses.Held | None) -> LetterView:
@@ -202,7 +219,7 @@ def _mirrored(c: Connection, x: Any, s: Any, second: Any, now: datetime, *, held
         return replace(fresh, state=State.HELD.value)
     wait = waits.wait_of(c, repeats.fresh(s, second.address_id if second else _first_address(s, x)), now, get_settings())
     return replace(fresh, place=wait.place if wait else None, likely_at=wait.likely_at if wait else None, pace=wait.pace if wait else "",
-                   paused=_paused(held, s.channel, x.target_id, wait))
+                   paused=_paused(held, s.channel, x.target_id, wait), held_up=bool(wait and wait.held_up))
 
 
 def _first_address(s: Any, x: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,11 +12,13 @@ from sqlalchemy import Connection
 from outreach.domain.forecast import Lane, Party, Releases
 from outreach.domain.letters import Channel
 from outreach.domain.pacing import EPOCH, NEVER, Rule, format_rules
-from outreach.queries import letters, money, operating
-from outreach.services import paces
+from outreach.queries import delivery, lanes, letters, money, operating
+from outreach.services import breakers, paces
 from outreach.services.forecast import binding
 from outreach.settings import Settings
 
+UNATTENDED = timedelta(minutes=2)
+"""How long a lane may have waited for a worker before that is told."""
 FAR = 5000
 """Places beyond this are not counted; the answer is then "more than"."""
 
@@ -31,6 +33,8 @@ class Wait:
     why: str = ""
     """"budget" where the campaign's fax budget is used up, "approval" where the operator has still to approve the address; then nobody
     knows when it may go."""
+    held_up: bool = False
+    """The lane could start something, and nobody has looked at it for `UNATTENDED`, or its provider cannot be used."""
 
 
 def wait_of(c: Connection, letter: Any, now: datetime, settings: Settings) -> Wait | None:
@@ -44,8 +48,26 @@ def wait_of(c: Connection, letter: Any, now: datetime, settings: Settings) -> Wa
     place = 1 + own + sum(min(n, own + 1) for n in others.values())  # campaigns take turns
     if pace.channel is Channel.FAX and money.full(c, [letter.campaign_id]):
         return Wait(place, None, pace_in_words(pace), "budget")
-    likely = _release(pace, letter.campaign_id, own + 1, others, max(now, letter.not_before or now))
-    return Wait(place, likely, pace_in_words(pace))
+    likely = _release(pace, letter.campaign_id, own + 1, others, max(letter.not_before or now, _a_day_with_letters_left(c, now, settings)))
+    return Wait(place, likely, pace_in_words(pace), held_up=_held_up(c, letter, pace, now, settings))
+
+
+def _a_day_with_letters_left(c: Connection, now: datetime, settings: Settings) -> datetime:
+    """Now, or the next day (UTC) where the whole service has handed over today what it may."""
+    spent = settings.max_per_day and delivery.used_on(c, f"{now:%Y-%m-%d}") >= settings.max_per_day
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) if spent else now
+
+
+def _held_up(c: Connection, letter: Any, pace: paces.Pace, now: datetime, settings: Settings) -> bool:
+    lane = lanes.attendance(c, letter.address_id) if pace.may_start(now) else None
+    if lane is None:
+        return False
+    if pace.channel.value in breakers.down(c, settings, now):
+        return True
+    if lane.holder is not None:
+        return bool(lane.held_until < now - UNATTENDED)
+    since = lane.next_wake_at or getattr(letter, "state_at", now)  # a lane without a mark is marked right after a letter is queued
+    return bool(max(since, letter.not_before or since) < now - UNATTENDED)
 
 
 def pace_in_words(pace: paces.Pace) -> str:

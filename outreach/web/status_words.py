@@ -27,16 +27,16 @@ _TRIED = {
     "busy": N_("The office’s fax line was busy."), "no_answer": N_("The office’s fax machine did not answer."),
     "call_dropped": N_("The fax call broke off."), "fax_error": N_("The two fax machines did not understand each other."),
     "voice_answered": N_("A person or a tape answered instead of a fax machine."),
-    "deferred": N_("The office’s mail server asked us to come back later."),
+    "deferred": N_("The mail server asked us to come back later."),
     "rate_limited": N_("The provider asked us to slow down."), "mailbox_full": N_("The office’s mailbox was full."),
     "no_connection": N_("The provider could not be reached."),
     "provider_refuses_our_credentials": N_("The provider does not let us in; the operator has to see to it."),
 }
 _FAILED = {
     **_TRIED,
-    "refused_by_recipient": N_("The office’s mail server refused it."), "no_such_mailbox": N_("The office’s mailbox does not exist."),
-    "bounced": N_("It came back: the office’s mail server could not deliver it."),
-    "rejected_as_spam": N_("The office’s mail server took it for spam."), "bad_number": N_("The number is not one that can be called."),
+    "refused_by_recipient": N_("The mail server refused it."), "no_such_mailbox": N_("The office’s mailbox does not exist."),
+    "bounced": N_("It came back as undeliverable."),
+    "rejected_as_spam": N_("A mail server took it for spam."), "bad_number": N_("The number is not one that can be called."),
     "too_many_tries": N_("It was tried many times without getting through."),
     "cannot_be_rendered": N_("The letter could not be put on paper."), "no_address": N_("There is no address left to try."),
     "address_blocked": N_("Nothing may be sent to this address any more."),
@@ -116,6 +116,7 @@ def _since_written(x: LetterView, view: StatusView) -> tuple[str, str] | None:
 
 
 def _lines(x: LetterView, view: StatusView, now: datetime) -> tuple[str, str]:
+    """A letter's state in a line, and what follows. A mail goes by a provider of ours: what that says is not yet the office's word."""
     _ = gettext_for(view.language)
     fax = x.channel == Channel.FAX
     reason = x.reason or ""
@@ -127,19 +128,22 @@ def _lines(x: LetterView, view: StatusView, now: datetime) -> tuple[str, str]:
         case State.QUEUED:
             return _queued(x, view, now)
         case State.SENDING:
-            return (_("The office’s fax machine is being called now.") if fax else _("It is being handed to the mail server now.")), ""
+            return (_("It is being handed to the fax provider now.") if fax else _("It is being handed to the mail server now.")), ""
         case State.UNKNOWN:
-            return (_("Handed over, but no answer came back."),
-                    _("It may have gone out. It is not sent again unless it is known that it has not, so that the office does not "
-                      "get it twice."))
+            return _("Handed over, but no answer came back."), (
+                _("It may have gone out. If no word of it comes, it is usually sent again after a while; the office may then get it twice.")
+                if view.resends and not fax else
+                _("It may have gone out. It is sent again only if it turns out that it has not, or if the campaign’s organizers decide so: "
+                  "the office should not get it twice."))
         case State.SENT if fax:
             return _called(reason, view.language)
         case State.SENT:
-            return _("Sent, no bounce so far."), _("The office’s mail server took it. Whether somebody reads it, no server tells.")
+            return (_("Sent, no bounce so far."),
+                    _("Our mail provider took it and passes it on to the office. If it comes back, that stands here."))
         case State.DELIVERED if fax:
             return _("Received by the office’s fax machine."), _("The machine confirmed every page.")
         case State.DELIVERED:
-            return _("Delivered."), _("The office’s mail server confirmed that it put the letter into the mailbox.")
+            return _("Delivered."), _("The office’s mail server has accepted it. Whether somebody reads it, no server tells.")
         case State.FAILED:
             why = _(_FAILED[reason]) if reason in _FAILED else ""
             end = _("It is not tried again. You can write from your own mail, or call.")
@@ -201,6 +205,9 @@ def _queued(x: LetterView, view: StatusView, now: datetime) -> tuple[str, str]:
     if x.place is None:
         return (_("Waits: this office cannot be reached at the moment."),
                 _("It goes out once the office can be reached again, unless the campaign ends first."))
+    if x.held_up:
+        return (_(_TRIED[x.reason]) if x.reason in _TRIED else place_words(x, view.language),
+                _("Sending is held up at the moment, but nothing is lost: it keeps its place and goes out as soon as it can."))
     if x.reason in _TRIED:
         again = _("We try again about %(when)s.") % {"when": when(x.likely_at, now, view.language, x.timezone)} if x.likely_at else ""
         return _(_TRIED[x.reason]), again
@@ -235,7 +242,7 @@ def _stamp(x: LetterView, language: str) -> tuple[str, str]:
     local = x.delivered_at.astimezone(ZoneInfo(x.timezone))
     small = f"{format_date(local, 'medium', locale=babel_locale(language))}"
     if x.channel == Channel.FAX:
-        pages = x.pages or 1
+        pages = x.pages or x.sheets or 1
         small += ", " + t.ngettext("%(n)s page", "%(n)s pages", pages) % {"n": pages}
         return t.gettext("Received %(time)s") % {"time": clock_time(x.delivered_at, language, x.timezone)}, small
     return t.gettext("Delivered %(time)s") % {"time": clock_time(x.delivered_at, language, x.timezone)}, small
@@ -244,8 +251,8 @@ def _stamp(x: LetterView, language: str) -> tuple[str, str]:
 def _steps(x: LetterView, view: StatusView) -> tuple[tuple[str, bool], ...]:
     _ = gettext_for(view.language)
     state = State(x.state)
-    gone = state in (State.SENT, State.DELIVERED, State.UNKNOWN) or x.sent_at is not None
-    queued = gone or state in (State.QUEUED, State.SENDING, State.HELD, State.FAILED)
+    gone = state in (State.SENT, State.DELIVERED) or x.sent_at is not None
+    queued = gone or state in (State.QUEUED, State.SENDING, State.UNKNOWN, State.HELD, State.FAILED)
     return ((_("Written"), True), (_("In the queue"), queued), (_("Sent"), gone),
             (_("Received") if x.channel == Channel.FAX else _("Delivered"), state is State.DELIVERED))
 
@@ -280,8 +287,8 @@ def headline(view: StatusView, language: str) -> str:
 
 
 def _stands(x: LetterView, view: StatusView) -> bool:
-    """Whether a letter waits for more than its turn: a pause, money, an office that cannot be reached."""
-    return x.state == State.QUEUED and (view.campaign_state == "paused" or bool(x.paused) or x.place is None)
+    """Whether a letter waits for more than its turn: a pause, money, an office that cannot be reached, sending that is held up."""
+    return x.state == State.QUEUED and (view.campaign_state == "paused" or bool(x.paused) or x.place is None or x.held_up)
 
 
 def state_names(language: str) -> dict[str, str]:
