@@ -14,8 +14,12 @@ MARGIN = timedelta(seconds=30)
 
 
 def patience(channel: Channel, settings: Settings) -> float:
-    """Seconds that one hand-over may take at the most: SMTP has five commands with a time-out each, and may connect anew."""
-    return 5 * settings.smtp_timeout + 15 if channel is Channel.EMAIL else 2 * settings.http_timeout
+    """Seconds that one hand-over may take at the most: the transports end it then. SMTP has five commands with a time-out each, and may
+    connect anew."""
+    by_http = 2 * settings.http_timeout
+    if channel is Channel.FAX:
+        return by_http
+    return max(5 * settings.smtp_timeout + 15, by_http if settings.email_transport == "sendgrid" else 0)
 
 
 def lease(channel: Channel, settings: Settings) -> timedelta:
