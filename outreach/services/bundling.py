@@ -49,6 +49,11 @@ class Plan:
     """Why there is nothing to send together."""
 
 
+def late(slug: str, *, now: datetime) -> list[LaneForecast]:
+    """The lanes in which letters miss the deadline, the most first. Raises NotFound."""
+    return sorted((x for x in forecast.of_campaign(slug, now=now) if x.misses), key=lambda x: -x.misses)
+
+
 def plans(slug: str, *, target: str = "", now: datetime | None = None) -> list[Plan]:
     """For each lane of a campaign (of one target, if named) in which letters miss the deadline: what would go together.
 

@@ -27,9 +27,7 @@ MOST = 10_000
 
 def letters(c: Connection, row: Any, spec: CampaignSpec, change: Change, *, waiting: Waiting, now: datetime) -> Iterator[str]:
     """In words, what would become of letters that are there."""
-    back = 0
-    if is_open(row, spec, now) and waiting is not Waiting.CANCEL and change.deadline:
-        back = letter_queries.count_ended_by_deadline(c, row.id)
+    back, asked = comes_back(c, row, spec, waiting=waiting, now=now) if change.deadline else (0, Tally())
     if back:
         yield came_back(back)
     ids, n = changes.concerned(c, row.id, change)
@@ -39,12 +37,26 @@ def letters(c: Connection, row: Any, spec: CampaignSpec, change: Change, *, wait
         if n:
             yield changes.as_written(n)
     elif looked_at is not None:
-        yield from changes.sort(looked_at, waiting)[1].words(waiting) if looked_at else ()
+        yield from (changes.sort(looked_at, waiting)[1] + asked).words(waiting) if looked_at or asked else ()
     elif n:
-        yield from _counted(c, row.id, ids, n, waiting).words(waiting)
+        yield from (_counted(c, row.id, ids, n, waiting) + asked).words(waiting)
     if waiting is not Waiting.CANCEL and change.targets:
         yield from _moved(c, row.id, spec, change, looked_at)
     yield from earlier(row, spec, change)
+
+
+def comes_back(c: Connection, row: Any, spec: CampaignSpec, *, waiting: Waiting, now: datetime) -> tuple[int, Tally]:
+    """How many letters a deadline that is moved brings back, and what asking their writers again, where that is chosen, does with
+    them."""
+    if waiting is Waiting.CANCEL or not is_open(row, spec, now) or not _some_expired(c, row.id):
+        return 0, Tally()
+    found = letter_queries.count_ended_by_deadline(c, row.id)
+    return found.n, Tally(asked=found.fresh, tried=found.n - found.fresh) if waiting is Waiting.ASK else Tally()
+
+
+def _some_expired(c: Connection, campaign_id: int) -> bool:
+    """As the counters have it: looking for them would mean looking through all letters."""
+    return any(name == f"letter:{State.EXPIRED.value}" and n > 0 for (_, _, name), n in figures.counts(c, campaign_id).items())
 
 
 def is_open(row: Any, spec: CampaignSpec, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from outreach.db import utcnow
@@ -25,14 +26,19 @@ Yours sincerely,
 """
 
 
-def load(folder: Path, slug: str, *, targets: int) -> None:
-    """Import and publish a campaign with so many e-mail targets."""
+def load(folder: Path, slug: str, *, targets: int, limits: dict[str, str] | None = None, deadline: datetime | None = None) -> None:
+    """Import and publish a campaign with so many targets, by e-mail; by each channel for which there are `limits`, if there are any."""
     lines = [f'slug = "{slug}"', f'title = "Keep the night bus {slug}"', 'summary = "A line that brings people home."',
-             'story = "Four hundred people a night."', 'country = "CA"', 'reference = "TC-4457"', "[letter]",
+             'story = "Four hundred people a night."', 'country = "CA"', 'reference = "TC-4457"',
+             *([f"deadline = {deadline:%Y-%m-%dT%H:%M:%SZ}"] if deadline else []), "[letter]",
              'subject = "Request to keep the night bus, file {{ campaign.reference }}"', f'body = """{BODY}"""', "editable = true"]
     for i in range(targets):
         lines += ["[[target]]", f'id = "t{i}"', f'name = "Office {i}"', 'timezone = "UTC"', 'hours = "always"',
                   f'email = ["office{i}.{slug}@target.example"]']
+        if limits and "fax" in limits:
+            lines.append(f'fax = ["+1416{5550000 + i}"]')
+        if limits:
+            lines += ["[target.limits]", *(f'{channel} = "{said}"' for channel, said in limits.items())]
     file = folder / f"{slug}.toml"
     file.write_text("\n".join(lines) + "\n")
     campaigns.import_campaign(file, now=utcnow())

@@ -20,6 +20,8 @@ from outreach.web.forms import first
 from outreach.web.pages import PRIVATE
 
 OUTCOMES = ("sent", "resend")
+PLANNED = 2
+"""Lanes of which the page says at once what would go together."""
 MORE = " More are left: press again to go on."
 
 
@@ -76,9 +78,14 @@ def resolve_all(request: Request, at: Place) -> Response:
 
 @room("/o/c/{slug}/levers/bundle", Right.STEER)
 def bundle_page(request: Request, at: Place) -> Response:
-    """GET: what would go together, lane by lane, and the bundles that wait."""
-    return see("organizer/lever_bundle.html", at, plans=bundling.plans(at.here.slug, now=at.now), bound=levers.bundles(at.here.id),
-               **words_for(at))
+    """GET: what would go together, lane by lane, and the bundles that wait. With many lanes that are late, of one target at a time:
+    whether each letter can be printed is seen by setting it."""
+    asked, lanes = request.query_params.get("target", "")[:80], bundling.late(at.here.slug, now=at.now)
+    shown = [x for x in lanes if asked in ("", x.target)] if asked or len(lanes) <= PLANNED else []
+    keys = {x.target for x in shown}
+    plans = [p for key in dict.fromkeys(x.target for x in shown) for p in bundling.plans(at.here.slug, target=key, now=at.now)]
+    return see("organizer/lever_bundle.html", at, plans=plans, others=[x for x in lanes if x.target not in keys],
+               bound=levers.bundles(at.here.id), **words_for(at))
 
 
 @room("/o/c/{slug}/levers/bundle.pdf", Right.READ)

@@ -183,3 +183,28 @@ def test_an_unknown_fax_says_why_its_campaigns_rule_does_not_send_it_again(at: D
     assert "rule sends it again" not in client.get(page).text
     at.desk.change(Campaign, on_unknown="resend")
     assert f"only once the provider’s own list shows that it is not there. So far: {listed}." in client.get(page).text
+
+
+def test_with_many_late_lanes_a_bundle_is_planned_for_one_target_at_a_time(desk_site: DeskSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import timedelta
+
+    from outreach.services import bundling
+    from outreach.web.desk import actions
+
+    desk = desk_site.desk
+    desk.now = utcnow()
+    desk.set(confirm="none", max_email_rate="1/hour")
+    desk.campaign(targets=(COMMISSIONER, COUNCIL), deadline=desk.now + timedelta(hours=2))
+    for _ in range(5):
+        desk.write(targets=("commissioner", "council"))
+    monkeypatch.setattr(actions, "PLANNED", 1)
+    planned: list[str] = []
+    plans = bundling.plans
+    monkeypatch.setattr(bundling, "plans", lambda slug, **how: planned.append(how["target"]) or plans(slug, **how))
+    client = desk_site.signed_in(Role.OWNER)
+    page = client.get("/o/c/night-bus/levers/bundle").text
+    assert not planned
+    assert "Transit Commissioner" in page and "City Council" in page and "/bundle?target=council" in page
+    one = client.get("/o/c/night-bus/levers/bundle?target=council").text
+    assert planned == ["council"]
+    assert "together</button>" in one and "/bundle?target=commissioner" in one

@@ -1,0 +1,121 @@
+"""The desk's promise where it is hardest to keep: e-mail and fax, limits, a deadline that most will miss, many lanes.
+
+A million letters beside a thousand, in two databases in turns; milliseconds to a page's first byte, 95th percentile, each page asked
+for right after a lever was used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+from unittest import mock
+
+import httpx
+from sqlalchemy import Engine, insert, text, update
+
+from outreach import db
+from outreach.models import Organizer, Submission, table
+from outreach.services import access, audit, campaigns, moves, stats
+from outreach.services.drafts import LIMITS
+from outreach.web.desk.guard import COOKIE
+from tests.bench import campaign
+from tests.bench.places import Place, place
+
+Note = Callable[..., None]
+SLUG = "bench-lanes"
+FEW, MANY = 1_000, 1_000_000
+FAXES = 4
+"""Of so many writers one sends faxes."""
+LOOKS, WARM = 60, 3
+PAGES = {"desk": "", "levers": "levers", "target": "levers/targets/t1", "bundle": "levers/bundle", "exports": "exports"}
+_SUBMISSIONS = table(Submission)
+
+
+def measure(here: Place, note: Note, admin: str, name: str = "limits", targets: int = 50, pages: tuple[str, ...] = tuple(PAGES)) -> None:
+    """The 95th percentile of the time to each page's first byte."""
+    with ExitStack() as open_:
+        many = _site(here, MANY, targets, open_)
+        few = _site(open_.enter_context(place("few", admin)), FEW, targets, open_)
+        for page in pages:
+            took: dict[Site, list[float]] = {many: [], few: []}
+            for i in range(LOOKS + WARM):
+                for site, times in took.items():
+                    seconds = site.look(PAGES[page])
+                    if i >= WARM:  # the first looks compile statements and templates
+                        times.append(seconds)
+            note(f"{page}_{name}_1m_vs_1k_postgres", _p95(took[many]) * 1e3, _p95(took[few]) * 1e3, "ms",
+                 "aim < 150 ms, and ≤ 1.5 times that of a thousand")
+        many.engine.dispose()
+
+
+class Site:
+    """A desk in a process of its own, and a browser that is signed in to it."""
+
+    def __init__(self, engine: Engine, port: int, cookie: str) -> None:
+        self.engine = engine
+        self._campaign = campaigns.get(SLUG).id
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: cookie}, trust_env=False, timeout=120)
+
+    def look(self, page: str) -> float:
+        """Seconds to the first byte of a page that nobody has asked for since the last lever was used."""
+        with mock.patch.object(db, "engine", lambda: self.engine), db.unit_of_work() as c:
+            audit.note(c, "looked at by a benchmark", at=db.utcnow(), campaign_id=self._campaign)
+        began = time.perf_counter()
+        with self._http.stream("GET", f"/o/c/{SLUG}/{page}") as answer:
+            next(answer.iter_raw(1))
+            took = time.perf_counter() - began
+            assert answer.status_code == 200, answer.status_code
+        return took
+
+
+def _site(here: Place, letters: int, targets: int, open_: ExitStack) -> Site:
+    campaign.load(here.folder, SLUG, targets=targets, limits=LIMITS, deadline=db.utcnow().replace(microsecond=0) + timedelta(days=14))
+    fill(letters)
+    cookie = access.sign_in(access.invite("bench@organizer.example").rpartition("/")[2])
+    organizers = table(Organizer)
+    with db.unit_of_work() as c:
+        c.execute(update(organizers).values(operator=True, password="x", totp_key=b"x"))
+    return Site(db.engine(), open_.enter_context(here.serving("outreach.app:create_app")), cookie)
+
+
+def fill(n: int) -> None:
+    """About n letters, half of them sent at the pace of the limits, the others queued. Set-wise, in Postgres itself."""
+    row, now = campaigns.get(SLUG), db.utcnow()
+    people = max(2 * FAXES, n // len(campaigns.targets_of(row.id)))
+    with db.unit_of_work() as c:
+        c.execute(insert(_SUBMISSIONS), [{
+            "id": f"s{i:025}", "campaign_id": row.id, "version_id": row.version_id, "form_hash": f"{i:064}", "state": "accepted",
+            "fingerprint": f"{i:032}", "channel": "email" if i % FAXES else "fax", "asked": [], "language": "en", "name": f"Person {i}",
+            "email": f"person{i}@supporter.example", "street": "", "city": "Toronto", "postal_code": "M5V 2T6", "phone": "",
+            "affiliation": "", "consent_version": "x", "updates": False, "public_name": False, "created_at": now,
+            "confirmed_at": now} for i in range(people)])
+        for statement in _STATEMENTS:
+            c.execute(text(statement), {"now": now, "yes": True, "no": False, "half": people // 2, "faxes": FAXES})
+        counted = c.execute(text("SELECT target_id, channel, state, count(*) FROM letters GROUP BY target_id, channel, state")).all()
+        moves.count(c, [(row.id, target, channel, f"letter:{state}", count) for target, channel, state, count in counted])
+    while stats.fold():
+        pass
+    with db.unit_of_work() as c:
+        c.exec_driver_sql("ANALYZE")
+
+
+_NUMBER = "substr(l.submission_id, 2)::bigint"
+_STATEMENTS = (
+    "INSERT INTO letters (id, campaign_id, submission_id, target_id, address_id, channel, state, state_at, fingerprint, counts,"
+    " submitted_at, created_at) SELECT 'l' || substr(s.id, 6) || (1000 + t.position), s.campaign_id, s.id, t.id, ta.address_id, s.channel,"
+    " 'queued', s.created_at, s.fingerprint, :yes, s.created_at, s.created_at FROM submissions s JOIN targets t ON t.campaign_id ="
+    " s.campaign_id JOIN target_addresses ta ON ta.target_id = t.id JOIN addresses a ON a.id = ta.address_id AND a.channel = s.channel",
+    "INSERT INTO attempts (id, letter_id, campaign_id, address_id, transport, holder, verdict, retryable, started_at, ended_at)"
+    " SELECT 'a' || substr(l.id, 2), l.id, l.campaign_id, l.address_id, CASE l.channel WHEN 'fax' THEN 'telnyx' ELSE 'smtp' END, 'bench',"
+    f" 'accepted', :no, CAST(:now AS timestamptz) - (:half - {_NUMBER}) / (CASE l.channel WHEN 'fax' THEN :faxes ELSE 1 END)"
+    f" * interval '8 minutes', :now FROM letters l WHERE {_NUMBER} < :half",
+    "UPDATE letters SET state = 'sent', attempt_id = a.id, sent_at = a.started_at FROM attempts a WHERE a.letter_id = letters.id",
+    "INSERT INTO letter_events (letter_id, at, after, why) SELECT id, created_at, 'queued', 'submitted' FROM letters ORDER BY id",
+    "INSERT INTO letter_events (letter_id, at, before, after, why, attempt_id) SELECT id, state_at, 'sending', state, 'accepted',"
+    " attempt_id FROM letters WHERE attempt_id IS NOT NULL")
+
+
+def _p95(times: list[float]) -> float:
+    return sorted(times)[int(len(times) * 0.95)]
