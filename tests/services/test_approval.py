@@ -51,7 +51,8 @@ def test_an_address_that_is_refused_ends_its_letters_and_one_that_is_blocked_ope
     propose(desk)
     desk.action("publish")
     token = desk.write(targets=("council",))
-    proposals.refuse(desk.one(Address, _ADDRESSES.c.value == "council@city.example").id, "a private mailbox", now=desk.now, who="op@riders.example")
+    address = desk.one(Address, _ADDRESSES.c.value == "council@city.example")
+    proposals.refuse(address.id, "a private mailbox", now=desk.now, who="op@riders.example")
     assert desk.letter(token).state == "failed"
     desk.action("pause")
     with pytest.raises(NotAllowed, match="every address of its targets is blocked"):
