@@ -44,8 +44,9 @@ def carried(connection: Connection, campaign_ids: Sequence[int]) -> dict[tuple[i
     """Target and address to how many queued letters wait there only to go with another's hand-over."""
     rows = connection.execute(
         select(L.c.target_id, L.c.address_id, func.count()).where(
-            # Not the bare column: the index of all letters of a campaign is no way to the few that are carried.
-            L.c.carried_by.is_not(None), L.c.state == State.QUEUED.value, func.coalesce(L.c.campaign_id, 0).in_(campaign_ids))
+            # Not the bare columns: indexes of all letters of a campaign, or of all that wait, are no way to the few that are carried.
+            L.c.carried_by.is_not(None), func.coalesce(L.c.state, "") == State.QUEUED.value,
+            func.coalesce(L.c.campaign_id, 0).in_(campaign_ids))
         .group_by(L.c.target_id, L.c.address_id))
     return {(target, address): n for target, address, n in rows}
 

@@ -114,7 +114,9 @@ def ahead_of(connection: Connection, letter: Row[Any], most: int) -> int:
 
 def of_others(connection: Connection, letter: Row[Any], most: int) -> dict[int, int]:
     """How many hand-overs each other live campaign has waiting in this letter's lane, at each of its targets counted up to `most`."""
-    line = select(L.c.id).where(L.c.address_id == letter.address_id, L.c.target_id == T.c.id, _STANDS).limit(most).correlate(T)
+    # In the index's order, or Postgres, which expects as many for each target, would look through other targets' letters for them.
+    line = (select(L.c.id).where(L.c.address_id == letter.address_id, L.c.target_id == T.c.id, _STANDS)
+            .order_by(L.c.not_before, L.c.submitted_at, L.c.id).limit(most).correlate(T))
     there = select(T.c.campaign_id, select(func.count()).select_from(line.subquery()).scalar_subquery().label("n")).select_from(
         TA.join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id)).where(
         TA.c.address_id == letter.address_id, T.c.campaign_id != letter.campaign_id, C.c.state == "live").subquery()

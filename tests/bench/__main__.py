@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from tests.bench import delivery, desk, fax, latency, receipts, rivals, scale, stop, ticker, web
+from tests.bench import delivery, desk, fax, lanes, latency, receipts, rivals, scale, stop, ticker, web
 from tests.bench.places import POSTGRES, Place, place
 
 OUT = Path("var/bench.json")
@@ -37,11 +37,15 @@ BENCHES: tuple[tuple[tuple[str, ...], str, Run], ...] = (
     (("mail_vs_job_per_letter",), "sqlite", rivals.measure_jobs),
     (("mail_vs_django_post_office",), "sqlite", rivals.measure_django),
     (("receipts_vs_bulk_insert",), "sqlite", receipts.measure),
-    (("doctor_1m", "claim_1m_vs_1k", "stats_1m_vs_1k"), "sqlite", scale.measure),
-    (("doctor_1m_postgres", "claim_1m_vs_1k_postgres", "stats_1m_vs_1k_postgres"), "postgres",
+    (("doctor_1m", "claim_1m_vs_1k", "claim_put_off_1m_vs_1k", "stats_1m_vs_1k"), "sqlite", scale.measure),
+    (("doctor_1m_postgres", "claim_1m_vs_1k_postgres", "claim_put_off_1m_vs_1k_postgres", "stats_1m_vs_1k_postgres"), "postgres",
      lambda here, note: scale.measure(here, note, "_postgres", POSTGRES)),
     (("ticker_share",), "sqlite", ticker.measure),
     (("desk_1m_vs_1k_postgres",), "postgres", lambda here, note: desk.measure(here, note, POSTGRES)),
+    (tuple(f"{page}_limits_1m_vs_1k_postgres" for page in lanes.PAGES), "postgres",
+     lambda here, note: lanes.measure(here, note, POSTGRES)),
+    (("desk_343_targets_1m_vs_1k_postgres",), "postgres",
+     lambda here, note: lanes.measure(here, note, POSTGRES, "343_targets", 343, ("desk",))),
     (("stop_seconds", "stop_command_seconds"), "postgres", stop.measure),
     (("worker_memory_100k",), "sqlite", scale.measure_memory),
     (("fax_pages_per_second",), "sqlite", lambda _here, note: fax.measure(note)),

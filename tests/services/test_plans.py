@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from sqlalchemy import Connection, Engine, insert, text
 from outreach import prepared
 from outreach.db import new_id, reading, unit_of_work
 from outreach.models import Letter, table
-from outreach.queries import bundles, delivery
-from outreach.services import pauses
+from outreach.queries import bundles, delivery, letters
+from outreach.services import campaigns, forecast, pauses
+from outreach.settings import get_settings
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 
 MANY = 3000
@@ -133,6 +135,33 @@ def test_who_is_first_or_last_in_line_costs_the_same_however_many_wait(desk: Des
     line.grow(MANY)
     many = [_effort(lambda c, last=last: bundles.lone(c, line.targets[0], line.address, 1, last=last)) for last in (False, True)]  # type: ignore[misc]
     assert max(many) <= 1.2 * max(few) + 5
+
+
+def test_a_letter_s_place_in_line_costs_the_same_however_many_wait(desk: Desk, counted: bool) -> None:
+    line = Line(desk, counted=counted)
+    desk.campaign("day-bus", targets=(COMMISSIONER,))
+    desk.write("day-bus")
+    first = SimpleNamespace(**{**line.last._asdict(), "submitted_at": desk.now - timedelta(days=9)})
+    other = next(x for x in desk.letters() if x.campaign_id != line.last.campaign_id)
+    questions: list[Callable[[Connection], object]] = [
+        lambda c: letters.ahead_of(c, first, 50), lambda c: letters.ahead_of(c, line.last, 50),
+        lambda c: letters.of_others(c, line.last, 50), lambda c: letters.of_others(c, other, 50)]
+    line.grow(MANY // 10)
+    few = [_effort(ask) for ask in questions]
+    line.grow(MANY)
+    many = [_effort(ask) for ask in questions]
+    assert all(n <= 1.2 * before + 5 for n, before in zip(many, few, strict=True)), (few, many)
+    with reading() as c:
+        assert [ask(c) for ask in questions] == [0, 50, {other.campaign_id: 1}, {line.last.campaign_id: 51}]
+
+
+def test_a_forecast_costs_the_same_however_many_wait(desk: Desk, counted: bool) -> None:
+    line = Line(desk, counted=counted)
+    campaign, settings = campaigns.get("night-bus"), get_settings()
+    line.grow(MANY // 10)
+    few = _effort(lambda c: forecast.lanes_of(c, campaign, desk.now, settings))
+    line.grow(MANY)
+    assert _effort(lambda c: forecast.lanes_of(c, campaign, desk.now, settings)) <= 1.2 * few + 5
 
 
 def test_what_a_drain_asks_costs_the_same_however_many_are_put_off(desk: Desk, counted: bool) -> None:
