@@ -169,6 +169,7 @@ def look_in(c: Connection, campaign: CampaignRow, now: datetime, settings: Setti
     numbers = figures.counts(c, campaign.id)
     letters = _letters(numbers)
     places = queries.places(c, campaign.id)
+    standing = {(p.target_id, p.address_id): p for p in places}
     lanes = forecast.lanes_of(c, campaign, now, settings)
     this_hour, channels = series.hour_of(now), {p.channel for p in places}
     week = queries.changes(c, campaign.id, this_hour - int(health.MAIL_OF / timedelta(hours=1)), this_hour=this_hour, hours_each=1, shift=0)
@@ -179,7 +180,7 @@ def look_in(c: Connection, campaign: CampaignRow, now: datetime, settings: Setti
     return Look(
         at=now, campaign=campaign, zone=zone, letters=letters, submissions=numbers.get((0, "", "submissions"), 0),
         refused={name.partition(":")[2]: n for (_, _, name), n in sorted(numbers.items()) if name.startswith("refused:")},
-        targets=_targets(numbers, list(offices.values())), lanes=[_lane(x, places) for x in lanes],
+        targets=_targets(numbers, list(offices.values())), lanes=[_lane(x, standing.get((x.target_id, x.address_id))) for x in lanes],
         series=_series(c, campaign, letters, week, now=now, zone=zone, by=by), events=_events(c, campaign.id, names),
         troubles=troubles.found(c, ground), fax=fax, mail=mail, spent=purse.spent if purse else 0, cap=purse.cap if purse else None,
         went_lately=max(0, sum(n for hour, _, name, n in week if hour >= this_hour - 1 and name in ("letter:sent", "letter:delivered"))),
@@ -204,8 +205,7 @@ def _targets(numbers: dict[figures.Key, int], offices: Sequence[TargetRow]) -> l
     return made
 
 
-def _lane(made: LaneForecast, places: Sequence[Any]) -> LaneView:
-    place = next((p for p in places if (p.target_id, p.address_id) == (made.target_id, made.address_id)), None)
+def _lane(made: LaneForecast, place: Any | None) -> LaneView:
     return LaneView(made, place and place.next_wake_at, place and place.backoff_until, (place and place.setbacks) or 0)
 
 
