@@ -280,6 +280,8 @@ def upgrade() -> None:
         sa.Column("older", sa.String(length=10), nullable=True),
         sa.Column("older_targets", sa.Text(), nullable=True),
         sa.Column("older_after", sa.String(length=26), server_default=sa.text("('')"), nullable=False),
+        sa.Column("reviving", sa.String(length=10), nullable=True),
+        sa.Column("reviving_after", sa.String(length=26), server_default=sa.text("('')"), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("pages", sa.Integer(), nullable=True),
         sa.Column("final", sa.Boolean(), server_default=sa.text("false"), nullable=False),
@@ -291,6 +293,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("older IS NOT NULL"),
         sqlite_where=sa.text("older IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_campaign_versions_reviving",
+        "campaign_versions",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("reviving IS NOT NULL"),
+        sqlite_where=sa.text("reviving IS NOT NULL"),
     )
         sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_costs_campaign_id")),
         sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_costs")),

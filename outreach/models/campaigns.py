@@ -76,9 +76,15 @@ class CampaignVersion(Base):
     """With those to which targets; None: to all."""
     older_after: Mapped[str] = mapped_column(Id, server_default=text("''"))
     """The last of them with which it has been done, by id."""
+    reviving: Mapped[str | None] = mapped_column(String(10))
+    """Letters that the deadline before had ended are still to be queued again, or (ask) their writers to be asked."""
+    reviving_after: Mapped[str] = mapped_column(Id, server_default=text("''"))
+    """The last of them that was looked at, by id."""
     __table_args__ = (UniqueConstraint("campaign_id", "number"),
                       Index("ix_campaign_versions_older", "id", postgresql_where=text("older IS NOT NULL"),
-                            sqlite_where=text("older IS NOT NULL")))
+                            sqlite_where=text("older IS NOT NULL")),
+                      Index("ix_campaign_versions_reviving", "id", postgresql_where=text("reviving IS NOT NULL"),
+                            sqlite_where=text("reviving IS NOT NULL")))
 
 
 class Draft(Base):

@@ -195,6 +195,24 @@ def unfinished_locked(connection: Connection, version_id: int) -> Any | None:
         .where(V.c.id == version_id, V.c.older.is_not(None)).with_for_update()).first()
 
 
+def reviving(connection: Connection) -> list[int]:
+    """The ids of versions that have still to bring back letters which a deadline had ended, the oldest first."""
+    return list(connection.execute(select(V.c.id).where(V.c.reviving.is_not(None)).order_by(V.c.id)).scalars())
+
+
+def reviving_locked(connection: Connection, version_id: int) -> Any | None:
+    """What a version has still to bring back, locked: campaign_id, reviving, reviving_after, and its campaign's state and deadline;
+    None when it is done."""
+    return connection.execute(
+        select(V.c.campaign_id, V.c.reviving, V.c.reviving_after, C.c.state, C.c.deadline).select_from(V.join(C, C.c.id == V.c.campaign_id))
+        .where(V.c.id == version_id, V.c.reviving.is_not(None)).with_for_update(of=V)).first()
+
+
+def waiting_of(connection: Connection, campaign_id: int, letter_ids: Sequence[str]) -> Sequence[Any]:
+    """Those of these letters that wait, in the form of `waiting_letters`."""
+    return connection.execute(_waiting(campaign_id, None).where(L.c.id.in_(letter_ids))).all()
+
+
 def _waiting(campaign_id: int, targets: Sequence[int] | None) -> Select[Any]:
     chosen = select(L.c.id, L.c.campaign_id, L.c.target_id, L.c.address_id, L.c.channel, L.c.state, L.c.submission_id, L.c.attempt_id,
                     L.c.carries, L.c.carried_by).where(L.c.campaign_id == campaign_id, _PENDING, L.c.withdrawn_at.is_(None))

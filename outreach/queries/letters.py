@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, literal, literal_column, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, literal, literal_column, select, tuple_, union_all
 
 from outreach.domain.letters import WAITING, Reason, State, Verdict
 from outreach.models import Address, Attempt, Campaign, Letter, Review, Submission, Target, TargetAddress, table
@@ -43,9 +43,10 @@ def lock_of_submissions(connection: Connection, submission_ids: Sequence[str]) -
 
 def place_is_taken(connection: Connection, letter: Row[Any]) -> bool:
     """Whether a letter that counts holds the place of this one's person at its target."""
+    # Written out as the index of places has it: SQLite does not see that "counts = 1" is the same, and would read the whole campaign.
     return connection.execute(select(L.c.id).where(
         L.c.campaign_id == letter.campaign_id, L.c.wave == letter.wave, L.c.target_id == letter.target_id,
-        L.c.fingerprint == letter.fingerprint, L.c.slot == letter.slot, L.c.counts)).first() is not None
+        L.c.fingerprint == letter.fingerprint, L.c.slot == letter.slot, literal_column("letters.counts"))).first() is not None
 
 
 def owner(connection: Connection, letter_id: str) -> Any | None:
@@ -79,24 +80,36 @@ def waiting_at(connection: Connection, campaign_ids: Sequence[int], address_ids:
         .order_by(L.c.id).with_for_update()).all()
 
 
-def ended_by_deadline(connection: Connection, campaign_id: int) -> Sequence[Any]:
-    """Letters that a deadline ended and that their supporters, who have confirmed where it is asked, have not taken back: what a move
-    needs, submission_id, and whether it is unread, that is, waited for a moderator."""
+def count_ended_by_deadline(connection: Connection, campaign_id: int) -> Any:
+    """How many letters a deadline has ended that can come back: n, and how many of these are fresh, that is, were never tried or
+    bundled. Left out are those that were taken back or never confirmed; a person's place at a target is counted once, and not if
+    another letter has it now."""
+    fresh = and_(L.c.attempt_id.is_(None), L.c.carried_by.is_(None), L.c.carries.is_(False))
+    places = (select(func.max(case((fresh, 1), else_=0)).label("fresh"))
+              .where(*_ended_by_deadline(campaign_id)).group_by(L.c.wave, L.c.target_id, L.c.fingerprint, L.c.slot).subquery())
+    return connection.execute(select(func.count().label("n"), func.coalesce(func.sum(places.c.fresh), 0).label("fresh"))
+                              .select_from(places)).one()
+
+
+def next_ended_by_deadline(connection: Connection, campaign_id: int, after: str, most: int) -> Sequence[Any]:
+    """The next `most` of these after this id, locked: what a move needs, address_id, submission_id, wave, fingerprint, slot, and whether
+    it is unread, that is, waited for a moderator."""
     unread = select(RV.c.submission_id).where(RV.c.submission_id == L.c.submission_id, RV.c.state.in_(("waiting", "free")),
                                               RV.c.reasons != []).exists()
     return connection.execute(
-        select(L.c.id, L.c.campaign_id, L.c.target_id, L.c.channel, L.c.submission_id, unread.label("unread"))
-        .select_from(L.join(S, S.c.id == L.c.submission_id))
-        .where(L.c.campaign_id == campaign_id, L.c.state == State.EXPIRED.value, L.c.reason == Reason.DEADLINE.value,
-               L.c.withdrawn_at.is_(None), S.c.state == "accepted", S.c.erased_at.is_(None)).order_by(L.c.id)).all()
+        select(L.c.id, L.c.campaign_id, L.c.target_id, L.c.channel, L.c.address_id, L.c.submission_id, L.c.wave, L.c.fingerprint,
+               L.c.slot, unread.label("unread"))
+        .where(L.c.id > after, *_ended_by_deadline(campaign_id)).order_by(L.c.id).limit(most).with_for_update(of=L)).all()
 
 
-def count_ended_by_deadline(connection: Connection, campaign_id: int) -> int:
-    """How many of these there are."""
-    return connection.execute(
-        select(func.count()).select_from(L.join(S, S.c.id == L.c.submission_id))
-        .where(L.c.campaign_id == campaign_id, L.c.state == State.EXPIRED.value, L.c.reason == Reason.DEADLINE.value,
-               L.c.withdrawn_at.is_(None), S.c.state == "accepted", S.c.erased_at.is_(None))).scalar_one()
+def _ended_by_deadline(campaign_id: int) -> tuple[ColumnElement[bool], ...]:
+    taken = L.alias("taken")
+    place = and_(taken.c.campaign_id == L.c.campaign_id, taken.c.wave == L.c.wave, taken.c.target_id == L.c.target_id,
+                 taken.c.fingerprint == L.c.fingerprint, taken.c.slot == L.c.slot, literal_column("taken.counts"))
+    # A value each, not a join: Postgres would read all submissions, and all that counts, for each batch.
+    given = select(and_(S.c.state == "accepted", S.c.erased_at.is_(None))).where(S.c.id == L.c.submission_id).scalar_subquery()
+    return (L.c.campaign_id == campaign_id, L.c.state == State.EXPIRED.value, L.c.reason == Reason.DEADLINE.value,
+            L.c.withdrawn_at.is_(None), given, select(taken.c.id).where(place).limit(1).scalar_subquery().is_(None))
 
 
 def ahead_of(connection: Connection, letter: Row[Any], most: int) -> int:

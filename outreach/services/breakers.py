@@ -43,7 +43,7 @@ def trip(transport: str, why: str, now: datetime, *, auth: bool = False, by_rece
     asked = min(retry_after or timedelta(0), LONGEST_ASKED)
     said = {"why": why[:200], "by_receipt": by_receipt}
     with unit_of_work() as c:
-        until = now + max(first, asked)
+        until: datetime = now + max(first, asked)
         new = c.execute(dialect_insert(c, _BREAKERS).values(transport=transport, until=until, trips=1, since=now, **said)
                         .on_conflict_do_nothing(index_elements=["transport"]).returning(_BREAKERS.c.until)).scalar()
         row = None if new is not None else delivery.breaker(c, transport)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import astuple
 from datetime import datetime
 
 from sqlalchemy import Connection, update
@@ -46,7 +45,7 @@ def go_on(version_id: int, now: datetime, seconds: float | None = None) -> tuple
             rows = queries.older_waiting_locked(c, todo.campaign_id, todo.older_targets, todo.created_at, after=todo.older_after,
                                                 most=_MOST)
             done = changes.bring(c, rows, waiting, now)
-            total = Tally(*(a + b for a, b in zip(astuple(total), astuple(done), strict=True)))
+            total += done
             left = len(rows) == _MOST
             c.execute(update(_VERSIONS).where(_VERSIONS.c.id == version_id).values(
                 {"older_after": rows[-1].id} if left else {"older": None, "older_targets": None}))

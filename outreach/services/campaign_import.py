@@ -17,8 +17,8 @@ from outreach.domain.campaign import CampaignSpec, TargetSpec
 from outreach.errors import Conflict
 from outreach.models import Address, Campaign, CampaignVersion, Lane, Target, TargetAddress, table
 from outreach.queries import campaigns as queries
-from outreach.services import audit, bringing, changes, foresight, lanes, reroute
-from outreach.services.changes import Change, Waiting
+from outreach.services import audit, bringing, changes, foresight, lanes, reroute, revivals
+from outreach.services.changes import Change, Tally, Waiting
 from outreach.settings import get_settings
 
 _CAMPAIGNS, _VERSIONS, _TARGETS = table(Campaign), table(CampaignVersion), table(Target)
@@ -73,10 +73,13 @@ def store_campaign(spec: CampaignSpec, *, now: datetime, who: str = audit.COMMAN
         row = queries.by_slug(c, spec.slug)
         if finish is not None and row is not None:
             finish(c, row.id)
-    if result.changed and waiting is not Waiting.SEND and row is not None and row.version_id is not None:
-        done, left = bringing.go_on(row.version_id, now)
-        more = ("there are more: they follow within minutes",) if left else ()
-        result = replace(result, letters=(*result.letters, *done.words(waiting), *more) if done else result.letters)
+    if result.changed and row is not None and row.version_id is not None:
+        done, left = bringing.go_on(row.version_id, now) if waiting is not Waiting.SEND else (Tally(), False)
+        revived = revivals.go_on(row.version_id, now)
+        words = (done + Tally(asked=revived.asked)).words(waiting) if done else ()
+        rest = foresight.went_on(revived.rerouted.moved, revived.rerouted.ended)
+        more = ("there are more: they follow within minutes",) if left or revived.left else ()
+        result = replace(result, letters=(*result.letters, *words, *rest, *more))
     return result
 
 
@@ -164,18 +167,22 @@ def _letters(c: Connection, row: Row[Any], spec: CampaignSpec, change: Change, v
              now: datetime) -> Iterator[str]:
     """Bring letters that were there before in line with the new version; says what became of how many. Where many are to be moved
     that is only noted: `bringing` does it once the lanes are free again."""
-    back = 0
-    if foresight.is_open(row, spec, now) and waiting is not Waiting.CANCEL and (back := reroute.revive(c, row.id, now)):
+    back, asked = 0, Tally()
+    if change.deadline:
+        revivals.begin(c, row.id, version_id, waiting)
+        back, asked = foresight.comes_back(c, row, spec, waiting=waiting, now=now)
+    if back:
         yield foresight.came_back(back)
     ids, n = changes.concerned(c, row.id, change)
     if waiting is not Waiting.SEND and n > changes.AT_ONCE:
         bringing.begin(c, version_id, waiting, ids)
     elif waiting is not Waiting.SEND and change:
-        if rows := queries.waiting_letters_locked(c, row.id, ids):
-            yield from changes.bring(c, rows, waiting, now).words(waiting)
-    elif n:
-        yield changes.as_written(n)
-    if change.targets or back:
+        rows = queries.waiting_letters_locked(c, row.id, ids)
+        if rows or asked:
+            yield from (changes.bring(c, rows, waiting, now) + asked).words(waiting)
+    elif n + back:
+        yield changes.as_written(n + back)
+    if change.targets:
         rerouted = reroute.away_from_unusable(c, [row.id], now)
         yield from foresight.went_on(rerouted.moved, rerouted.ended)
     yield from foresight.earlier(row, spec, change)

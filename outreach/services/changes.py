@@ -6,7 +6,7 @@ They are sent as they were written, their writers are asked again (the letters k
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -80,6 +80,9 @@ class Tally:
 
     def __bool__(self) -> bool:
         return bool(self.cancelled or self.asked or self.unconfirmed or self.tried)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def words(self, waiting: Waiting) -> Iterator[str]:
         """In words, what was done with how many."""

@@ -8,18 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, update
-from sqlalchemy.exc import IntegrityError
 
 from outreach.db import reading, unit_of_work
 from outreach.domain.letters import Reason, State
 from outreach.logs import get
-from outreach.models import Lane, Letter, Review, table
+from outreach.models import Lane, Letter, table
 from outreach.queries import campaigns as campaign_queries
 from outreach.queries import letters as queries
 from outreach.services import lanes, moves
 
 log = get()
-_LETTERS, _LANES, _REVIEWS = table(Letter), table(Lane), table(Review)
+_LETTERS, _LANES = table(Letter), table(Lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +28,28 @@ class Rerouted:
     moved: int = 0
     ended: int = 0
 
+    @property
+    def letters(self) -> int:
+        """Both together."""
+        return self.moved + self.ended
 
-def bring_on(now: datetime, *, foreign: bool = False) -> int:
+
+def bring_on(now: datetime, *, foreign: bool = False) -> Rerouted:
     """Bring on what came back to the queue, or was committed, after its address had been blocked or become suspect; with `foreign`
-    also what stands at an address that was taken from its target. Returns how many letters.
+    also what stands at an address that was taken from its target.
 
     `away_from_unusable` has moved what waited at that moment; a receipt or a form may come a moment later.
     """
     with reading() as c:
         places = [*campaign_queries.unusable_places(c, now), *(campaign_queries.foreign_places(c, now) if foreign else ())]
         usable = campaign_queries.first_usable(c, [p.target_id for p in places]) if places else {}
-    done = 0
+    total = Rerouted()
     for campaign_id in sorted({p.campaign_id for p in places if _goal(p, usable)}):
         with unit_of_work() as c:
-            rerouted = away_from_unusable(c, [campaign_id], now)
-        log.info("letters.rerouted", campaign=campaign_id, moved=rerouted.moved, ended=rerouted.ended)
-        done += rerouted.moved + rerouted.ended
-    return done
+            done = away_from_unusable(c, [campaign_id], now)
+        log.info("letters.rerouted", campaign=campaign_id, moved=done.moved, ended=done.ended)
+        total = Rerouted(total.moved + done.moved, total.ended + done.ended)
+    return total
 
 
 def away_from_unusable(c: Connection, campaign_ids: Sequence[int], now: datetime) -> Rerouted:
@@ -105,26 +109,6 @@ def _next_place(stranded: Any, usable: dict[tuple[int, str], int]) -> _Place:
     other = next(ch for ch in campaign_queries.LETTER_CHANNELS if ch != stranded.channel)
     address_id = usable.get((stranded.target_id, other))
     return _Place(address_id, stranded.channel if address_id is None else other)
-
-
-def revive(c: Connection, campaign_id: int, now: datetime) -> int:
-    """Queue again what the campaign's earlier deadline ended, unless it was taken back, or its person's place is taken; what no
-    moderator had read by then waits for one again.
-
-    Returns how many. Only letters that were confirmed, or needed no confirmation, come back.
-    """
-    back = 0
-    for x in queries.ended_by_deadline(c, campaign_id):
-        move = moves.Move(x.id, x.campaign_id, x.target_id, x.channel, State.EXPIRED, State.HELD if x.unread else State.QUEUED,
-                          Reason.ORGANIZER)
-        try:
-            with c.begin_nested():
-                back += len(moves.apply(c, [move], now))
-                if x.unread:
-                    c.execute(update(_REVIEWS).where(_REVIEWS.c.submission_id == x.submission_id).values(state="waiting"))
-        except IntegrityError:
-            continue
-    return back
 
 
 def _take_lanes(c: Connection, left: set[int], to: set[int], now: datetime) -> None:

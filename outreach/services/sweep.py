@@ -35,6 +35,7 @@ from outreach.services import (
     pauses,
     receipts,
     reroute,
+    revivals,
     scrubbing,
     sessions,
     stats,
@@ -70,7 +71,7 @@ def sweep(now: datetime | None = None) -> dict[str, int]:
         "bundles_mended": lambda: bundles.mend(now),
         "unanswered_expired": lambda: asking.expire_unanswered(now),  # before those that the deadline ends
         "expired": lambda: _expire_letters(now),
-        "rerouted": lambda: reroute.bring_on(now, foreign=now.second < ONCE_A_MINUTE),  # of what has not just ended
+        "rerouted": lambda: reroute.bring_on(now, foreign=now.second < ONCE_A_MINUTE).letters,  # of what has not just ended
         "unconfirmed_expired": lambda: _expire_unconfirmed(now),
         "reminded": lambda: _remind(now),
         "asked_again": lambda: asking.ask_due(now),
@@ -79,6 +80,7 @@ def sweep(now: datetime | None = None) -> dict[str, int]:
         "counts_folded": lambda: stats.fold(now=now),
         "networks_forgotten": lambda: _forget(now),
         "proved_by_fetch": lambda: _prove_by_fetch(now),
+        "revived": lambda: revivals.go_on_all(now),
         "letters_brought_in_line": lambda: bringing.go_on_all(now),
         "resent": lambda: inquiries.resend(now),  # after all that may prove something
         "digests": lambda: copies.gather(now),
