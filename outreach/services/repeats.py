@@ -49,13 +49,17 @@ def fresh(s: Any, address_id: int) -> Any:
     return SimpleNamespace(id=s.id, address_id=address_id, campaign_id=s.campaign_id, submitted_at=s.created_at, not_before=None)
 
 
-def firsts(c: Connection, s: Any, own: Sequence[Any]) -> dict[int, Any]:
-    """Target id to the letter that this submission's would have been a second one of; `own` are its letters."""
+def seconds(s: Any, own: Sequence[Any]) -> list[int]:
+    """Ids of the targets to which this submission's letter would have been a second one; `own` are its letters."""
     mine = {x.target_id for x in own if not (x.state == State.CANCELLED.value and x.reason == Reason.DUPLICATE.value)}
-    second = [t for t in s.asked if t not in mine]
-    if not second or s.state == "unconfirmed":
-        return {}
+    return [] if s.state == "unconfirmed" else [t for t in s.asked if t not in mine]
+
+
+def firsts(c: Connection, s: Any, own: Sequence[Any]) -> dict[int, Any]:
+    """Target id to the first letter, for each of `seconds` whose first one has not been erased since."""
     found: dict[int, Any] = {}
+    if not (second := seconds(s, own)):
+        return found
     for x in queries.firsts(c, s.id, s.campaign_id, s.fingerprint, second):
         found.setdefault(x.target_id, x)
     return found

@@ -25,10 +25,8 @@ _NOT_CONTENT = ("token", "proof", "honeypot")
 def was_sent(c: Connection, form: FormInput, written: Mapping[str, Any]) -> bool:
     """Whether the submission that has this form's token holds what the form (checked; `written` are its columns) says."""
     first = submissions.by_form(c, tokens.form_hash(form.token))
-    if first is None or first.campaign_id != written["campaign_id"]:
-        return False
-    if first.erased_at is not None:  # what is left of it has to do, or a form sent again would bring back what was erased
-        return bool((first.fingerprint, first.channel, first.asked) == (written["fingerprint"], written["channel"], written["asked"]))
+    if first is None or first.campaign_id != written["campaign_id"] or first.erased_at is not None:
+        return False  # of an erased one nothing is left to tell it by
     if first.email.casefold() != form.email.casefold() or any(getattr(first, n) != written[n] for n in _COMPARED):
         return False
     return forms.own_words(form, campaigns.spec_of_version(first.version_id)) == (first.subject, first.body)

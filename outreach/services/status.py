@@ -154,16 +154,20 @@ def _letters(c: Connection, s: Any, proven: bool, now: datetime) -> tuple[list[L
 
     For second ones those that were there before: as they are to whoever is proven, as fresh ones to all others.
     """
+    if s.erased_at is not None and not proven:
+        return [], None
     own = letter_queries.shown(c, s.id)
-    firsts = repeats.firsts(c, s, own)
-    held = pauses.held(c, get_settings()) if firsts or any(x.state == State.QUEUED.value for x in own) else None
-    shown = [(x.position, _view(c, x, s, now, held, proven=proven)) for x in own if x.target_id not in firsts]
+    seconds, firsts = repeats.seconds(s, own), repeats.firsts(c, s, own)
+    held = pauses.held(c, get_settings()) if seconds or any(x.state == State.QUEUED.value for x in own) else None
     asked_of = s if s.asked_at else None
     if proven:
+        shown = [(x.position, _view(c, x, s, now, held, proven=proven)) for x in own if x.target_id not in firsts]
         shown += [(x.position, replace(_view(c, x, s, now, held), submitted_at=x.created_at, picture=False, elsewhere=True))
                   for x in firsts.values()]
     else:
-        second = {x.target_id: x for x in own if x.target_id in firsts}
+        second = {x.target_id: x for x in own if x.target_id in seconds}
+        firsts |= {t: _stand_in(s, t, second.get(t)) for t in seconds if t not in firsts}
+        shown = [(x.position, _view(c, x, s, now, held)) for x in own if x.target_id not in firsts]
         shown += [(x.position, _mirrored(c, x, s, second.get(x.target_id), now, held=held)) for x in firsts.values()]
         waiting = [x for x in firsts.values() if x.asked_at and x.state == State.UNCONFIRMED.value]
         if waiting and asked_of is None:
@@ -213,13 +217,26 @@ def _mirrored(c: Connection, x: Any, s: Any, second: Any, now: datetime, *, held
     if s.withdrawn_at and s.withdrawn_at < reveal:
         return replace(fresh, state=State.CANCELLED.value, reason=Reason.WITHDRAWN.value, at=s.withdrawn_at)
     if now >= reveal and x.state != State.QUEUED.value:
+        uncounted = s.channel == Channel.FAX and x.state == State.DELIVERED.value and x.pages is None
         return replace(fresh, state=x.state, reason=x.reason, at=max(x.state_at, reveal), pages=x.pages,
+                       sheets=_sheets(c, x, s) if uncounted else 0,
                        sent_at=x.sent_at and max(x.sent_at, reveal), delivered_at=x.delivered_at and max(x.delivered_at, reveal))
     if now < reveal and reviews.would_hold(moderation.policy(c, s.campaign_id), s._asdict()):
         return replace(fresh, state=State.HELD.value)
     wait = waits.wait_of(c, repeats.fresh(s, second.address_id if second else _first_address(s, x)), now, get_settings())
     return replace(fresh, place=wait.place if wait else None, likely_at=wait.likely_at if wait else None, pace=wait.pace if wait else "",
                    paused=_paused(held, s.channel, x.target_id, wait), held_up=bool(wait and wait.held_up))
+
+
+def _stand_in(s: Any, target_id: int, second: Any) -> Any:
+    """For a first letter that was erased, of which nothing is left to find it by: one whose writer took it back."""
+    targets = campaigns.targets_of(s.campaign_id, dropped=True)
+    position, target = next((n, t) for n, t in enumerate(targets) if t.id == target_id)
+    address = second.address_id if second else min(target.addresses, key=lambda a: (a.channel != s.channel, a.rank)).id
+    return SimpleNamespace(
+        id=second.id if second else s.id, submission_id=s.id, target_id=target_id, target=target.name, timezone=target.timezone,
+        position=second.position if second else position, address_id=address, state=State.CANCELLED.value, reason=Reason.WITHDRAWN.value,
+        state_at=s.reveal_at or s.created_at, sent_at=None, delivered_at=None, pages=None, asked_at=None)
 
 
 def _first_address(s: Any, x: Any) -> int:

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from outreach.services import confirm
-from outreach.services.status import LetterView, StatusView, view, withdraw
+from outreach.services.status import LetterView, StatusView, erase, view, withdraw
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 
 PACED = tuple(replace(t, limits={"email": "2/hour"}) for t in (COMMISSIONER, COUNCIL))
@@ -264,3 +264,37 @@ def test_writers_who_are_asked_again_are_shown_alike(asked: Desk) -> None:
     a, b = view(repeat, now=asked.now), view(first, now=asked.now)
     assert (a.asked, [x.state for x in a.letters], a.confirm_until) == (b.asked, [x.state for x in b.letters], b.confirm_until)
     assert a.asked
+
+
+@pytest.mark.parametrize("confirmation", ["none", "email"])
+def test_a_repeat_whose_first_letter_was_erased_tells_nobody(desk: Desk, confirmation: str) -> None:
+    """Nothing is left then by which the first one could be found."""
+    desk.set(confirm=confirmation)
+    desk.campaign(targets=PACED)
+    first = desk.signed(email="jane@people.example", targets=("commissioner", "council"))
+    desk.send()
+    repeat, fresh = pages(desk, targets=("commissioner", "council"))
+    if confirmation == "email":
+        proved(desk, repeat, fresh)
+    erase(desk.mailed(first), now=desk.later(seconds=5))
+    a, b = view(repeat, now=desk.now), view(fresh, now=desk.now)
+    assert told(a) == told(b) or [t[:3] + t[4:] for t in told(a)] == [t[:3] + t[4:] for t in told(b)]
+    assert {x.state for x in a.letters} == {"queued"}
+    later = view(repeat, now=desk.later(days=40)).letters
+    assert {(x.state, x.reason) for x in later} == {("cancelled", "withdrawn")}
+
+
+@pytest.mark.parametrize("confirmation", ["none", "email"])
+def test_a_repeat_that_is_erased_itself_shows_what_any_erased_one_does(desk: Desk, confirmation: str) -> None:
+    desk.set(confirm=confirmation)
+    desk.campaign(targets=PACED)
+    desk.signed(email="jane@people.example")
+    desk.send()
+    repeat, fresh = pages(desk)
+    if confirmation == "email":
+        proved(desk, repeat, fresh)
+    for token in (repeat, fresh):
+        erase(desk.mailed(token), now=desk.now)
+    a, b = view(repeat, now=desk.now), view(fresh, now=desk.now)
+    assert a.erased and a.letters == b.letters == []
+    assert replace(a, confirm_until=None) == replace(b, confirm_until=None)

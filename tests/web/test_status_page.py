@@ -205,6 +205,7 @@ def test_the_confirmation_s_time_is_over_after_a_week(site: Site) -> None:
     where = site.send()
     with unit_of_work() as c:
         c.execute(update(_SUBMISSIONS).values(created_at=utcnow() - timedelta(days=8)))
+        c.execute(update(Notice.__table__).values(state="sent", sent_at=utcnow() - timedelta(days=8)))
     answer = site.client.post(f"{where}/confirm", data={"code": tokens.code(_submission(where))})
     assert answer.status_code == 409 and "The time to confirm this letter is over" in answer.text
 
