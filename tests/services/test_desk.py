@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import secrets
 import threading
+import time
 from collections import Counter as Tally
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import insert
+from typer.testing import CliRunner
 
-from outreach.db import reading, unit_of_work
+from outreach import cli
+from outreach.db import new_id, reading, unit_of_work
 from outreach.domain import series
 from outreach.domain.letters import Reason, State, Verdict
-from outreach.models import Address, CounterDelta, CounterHour, Lane, Letter, table
+from outreach.models import Address, CounterDelta, CounterHour, Lane, Letter, Submission, table
 from outreach.queries import desk as queries
 from outreach.queries import figures
 from outreach.queue import QueueName
@@ -99,6 +106,111 @@ def test_every_figure_is_that_of_a_recount_while_letters_are_written_moved_and_f
     assert seen.total == 24 and {(t.key, t.channel, tuple(t.letters.items())) for t in seen.targets if t.letters} == {
         (t["target"], t["channel"], tuple(sorted(t["letters"].items(), key=lambda x: list(State).index(State(x[0])))))
         for t in said["targets"]}
+
+
+CYCLE = ((State.QUEUED, State.SENDING, Reason.HANDED_OVER), (State.SENDING, State.SENT, Reason.ACCEPTED),
+         (State.SENT, State.DELIVERED, Reason.RECEIPT), (State.DELIVERED, State.FAILED, Reason.BOUNCED),
+         (State.FAILED, State.QUEUED, Reason.ORGANIZER))
+"""A letter's way round; the longest there is."""
+AT_ONCE = 250
+
+
+class Rush:
+    """Letters that are made and moved by the hundred, and counts that are folded, until it is over."""
+
+    def __init__(self, desk: Desk, campaign_id: int) -> None:
+        self.desk, self.campaign_id = desk, campaign_id
+        self.over = threading.Event()
+        self.moved = self.folded = self.births = 0
+        self.patterns = desk.letters()
+        self.people = desk.rows(Submission)
+
+    def make(self, n: int) -> list[Any]:
+        """So many more people write, in one transaction; what is made is like the campaign's first letters."""
+        submissions, letters = [], []
+        for i in range(n):
+            like = self.patterns[i % len(self.patterns)]
+            person = next(p for p in self.people if p.id == like.submission_id)
+            who = {"fingerprint": secrets.token_hex(16), "created_at": self.desk.now}
+            submissions.append({**person._mapping, **who, "id": new_id(), "form_hash": secrets.token_hex(32)})
+            letters.append({**like._mapping, **who, "id": new_id(), "submission_id": submissions[-1]["id"], "submitted_at": self.desk.now})
+        with unit_of_work() as c:
+            c.execute(insert(table(Submission)), submissions)
+            c.execute(insert(table(Letter)), letters)
+            moves.born(c, letters)
+            moves.count(c, [(self.campaign_id, 0, "", "submissions", n)], self.desk.now)
+        self.births += n
+        return [moves.Move(x["id"], self.campaign_id, x["target_id"], x["channel"], *CYCLE[0]) for x in letters]
+
+    def write(self) -> None:
+        while not self.over.is_set():
+            self.make(AT_ONCE)
+            self.over.wait(0.5)
+
+    def move(self, mine: list[Any]) -> None:
+        """Its own letters, each time a part of them a step on, whatever others do."""
+        step = [0] * len(mine)
+        for turn in itertools.count():
+            if self.over.is_set():
+                return
+            chosen = [i for i in range(len(mine)) if i % 3 != turn % 3]
+            made = [replace(mine[i], before=CYCLE[step[i]][0], after=CYCLE[step[i]][1], why=CYCLE[step[i]][2]) for i in chosen]
+            with unit_of_work() as c:
+                assert len(moves.apply(c, made, self.desk.now)) == len(made)
+            for i in chosen:
+                step[i] = (step[i] + 1) % len(CYCLE)
+            self.moved += len(made)
+
+    def fold(self) -> None:
+        while not self.over.is_set():
+            self.folded += stats.fold(most=50, now=self.desk.now)
+            self.over.wait(0.05)
+
+
+def test_every_look_adds_up_while_letters_move_by_the_hundred_and_at_rest_all_figures_are_one(desk: Desk) -> None:
+    """Each look is taken as the page takes it, and beside it the letters are counted one by one in a transaction of their own moment."""
+    desk.set(confirm="none")
+    campaign = desk.campaign()
+    for form in ({"channel": "fax"}, {}, {"targets": ("council",)}):
+        desk.write(**form)
+    first = len(desk.letters())
+    rush = Rush(desk, campaign.id)
+    sets = [rush.make(AT_ONCE * 3 // 2) for _ in range(2)]
+    found: set[tuple[int, ...]] = set()
+    with ThreadPoolExecutor(4) as pool:
+        began = time.monotonic()
+        busy = [*(pool.submit(rush.move, mine) for mine in sets), pool.submit(rush.write), pool.submit(rush.fold)]
+        looks = 0
+        try:
+            while looks < 6 or time.monotonic() - began < 3:
+                assert not any(b.done() for b in busy), [b.exception() for b in busy if b.done()]
+                seen = live.take(campaign.id, desk.now)
+                assert seen.total == seen.submissions == sum(seen.letters.values())
+                assert (seen.total - first) % AT_ONCE == 0 and seen.total <= first + rush.births + AT_ONCE
+                assert sum(sum(t.letters.values()) for t in seen.targets) == seen.total == seen.series.points[-1].total
+                said = desk.stats()
+                assert sum(said["letters"].values()) == said["submissions"] >= seen.total
+                with reading() as c:
+                    queries.one_moment(c)
+                    beside = live.look_in(c, campaign, desk.now, get_settings())
+                    assert beside.letters == recounted(figures.recount(c, campaign.id))[0]
+                    assert sum(x.forecast.waiting for x in beside.lanes) == beside.letters.get("queued", 0)
+                found.add(tuple(beside.letters.values()))
+                looks += 1
+            rate = rush.moved / (time.monotonic() - began)
+        finally:
+            rush.over.set()
+        for b in busy:
+            b.result()
+    assert rate >= 500 and rush.folded, f"{rate:.0f} a second"
+    assert len(found) > looks / 2  # they were looked at in the midst of it
+    seen, said = look(desk), json.loads(CliRunner().invoke(cli.app, ["stats", "night-bus", "--json"]).stdout)
+    counted = Tally(x.state for x in desk.letters())
+    assert seen.letters == said["letters"] == dict(counted) and seen.total == counted.total() == first + rush.births
+    assert seen.submissions == said["submissions"] == len(desk.rows(Submission))
+    assert {(t.key, t.channel): t.letters for t in seen.targets if t.letters} == {
+        (t["target"], t["channel"]): t["letters"] for t in said["targets"]}
+    assert desk.counts_agree() and stats.fold(now=desk.now) >= 0 and desk.counts_agree() and look(desk).letters == seen.letters
 
 
 def test_hours_are_the_same_before_and_after_they_are_folded_and_add_up_to_the_counters(desk: Desk) -> None:
