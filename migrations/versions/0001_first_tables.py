@@ -123,6 +123,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("who", "key", name=op.f("pk_idempotency_keys")),
     )
     op.create_table(
+        "mailbox_use",
+        sa.Column("mailbox", sa.String(length=32), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("mailbox", "until", name=op.f("pk_mailbox_use")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_mailbox_use_until", "mailbox_use", ["until"], unique=False)
+    op.create_table(
         "network_use",
         sa.Column("network", sa.String(length=32), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
@@ -268,24 +277,15 @@ def upgrade() -> None:
         sa.Column("definition", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("who", sa.String(length=320), server_default=sa.text("('')"), nullable=False),
-        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_campaign_versions_campaign_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_campaign_versions")),
-        sa.UniqueConstraint("campaign_id", "number", name=op.f("uq_campaign_versions_campaign_id")),
-    )
-    op.create_table(
-        "costs",
-        sa.Column("attempt_id", sa.String(length=26), nullable=False),
-        sa.Column("campaign_id", sa.Integer(), nullable=False),
-        sa.Column("provider", sa.String(length=20), nullable=False),
         sa.Column("older", sa.String(length=10), nullable=True),
         sa.Column("older_targets", sa.Text(), nullable=True),
         sa.Column("older_after", sa.String(length=26), server_default=sa.text("('')"), nullable=False),
         sa.Column("reviving", sa.String(length=10), nullable=True),
         sa.Column("reviving_after", sa.String(length=26), server_default=sa.text("('')"), nullable=False),
-        sa.Column("amount", sa.BigInteger(), nullable=False),
-        sa.Column("pages", sa.Integer(), nullable=True),
-        sa.Column("final", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_campaign_versions_campaign_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_campaign_versions")),
+        sa.UniqueConstraint("campaign_id", "number", name=op.f("uq_campaign_versions_campaign_id")),
+    )
     op.create_index(
         "ix_campaign_versions_older",
         "campaign_versions",
@@ -302,6 +302,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("reviving IS NOT NULL"),
         sqlite_where=sa.text("reviving IS NOT NULL"),
     )
+    op.create_table(
+        "costs",
+        sa.Column("attempt_id", sa.String(length=26), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=False),
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=True),
+        sa.Column("final", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_costs_campaign_id")),
         sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_costs")),
     )
@@ -701,7 +710,7 @@ def upgrade() -> None:
         sa.Column("submission_id", sa.String(length=26), nullable=True),
         sa.Column("campaign_id", sa.Integer(), nullable=True),
         sa.Column("recipient", sa.String(length=320), nullable=False),
-        sa.Column("mailbox", sa.String(length=32), nullable=False),
+        sa.Column("mailbox", sa.String(length=32), nullable=True),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=True),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
@@ -727,7 +736,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'queued'"),
         sqlite_where=sa.text("state = 'queued'"),
     )
-    op.create_index("ix_notices_mailbox", "notices", ["mailbox", "created_at"], unique=False)
+    op.create_index(
+        "ix_notices_mailbox",
+        "notices",
+        ["mailbox"],
+        unique=False,
+        postgresql_where=sa.text("state = 'queued'"),
+        sqlite_where=sa.text("state = 'queued'"),
+    )
     op.create_index(
         "ix_notices_sending",
         "notices",
@@ -905,6 +921,7 @@ def downgrade() -> None:
         "copy_slots",
         "counter_deltas",
         "idempotency_keys",
+        "mailbox_use",
         "network_use",
         "organizers",
         "receipts",

@@ -7,7 +7,7 @@ from outreach.models.base import Base, table
 from outreach.models.campaigns import Address, Breaker, Campaign, CampaignVersion, Draft, Lane, Pause, Target, TargetAddress
 from outreach.models.counts import Counter, CounterDelta, CounterHour, NetworkUse, ServiceDay
 from outreach.models.letters import Attempt, Letter, LetterEvent, Receipt, Submission
-from outreach.models.mails import Copy, CopySlot, Notice, Suppression
+from outreach.models.mails import Copy, CopySlot, MailboxUse, Notice, Suppression
 from outreach.models.moderation import Review
 from outreach.models.money import Budget, Cost
 from outreach.models.people import (
@@ -25,6 +25,6 @@ from outreach.models.people import (
 __all__ = [
     "Address", "Alert", "ApiToken", "Attempt", "AuditEntry", "Base", "Breaker", "Budget", "Campaign", "CampaignVersion", "Copy", "CopySlot",
     "Cost", "Counter", "CounterDelta", "CounterHour", "Draft", "IdempotencyKey", "Lane", "Letter", "LetterEvent", "LoginLink",
-    "Member", "NetworkUse", "Notice", "Organizer", "Pause", "Receipt", "RecoveryCode", "Report", "Review", "ServiceDay", "Session",
-    "Submission", "Suppression", "Target", "TargetAddress", "Webhook", "WebhookDelivery", "table",
+    "MailboxUse", "Member", "NetworkUse", "Notice", "Organizer", "Pause", "Receipt", "RecoveryCode", "Report", "Review", "ServiceDay",
+    "Session", "Submission", "Suppression", "Target", "TargetAddress", "Webhook", "WebhookDelivery", "table",
 ]

@@ -62,10 +62,11 @@ class Notice(Base):
     submission_id: Mapped[str | None] = mapped_column(ForeignKey("submissions.id"), index=True)
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"))
     recipient: Mapped[str] = mapped_column(String(320))
-    mailbox: Mapped[str] = mapped_column(String(32))
-    """Keyed hash of the recipient, for caps and "never mail me again"."""
+    mailbox: Mapped[str | None] = mapped_column(String(32))
+    """Keyed hash of a supporter's mailbox, for the cap and "never mail me again". None for other mails, and once scrubbed."""
     state: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str | None] = mapped_column(String(40))
+    """While it is queued: `rate_limited` if its mailbox's cap has put it off."""
     tries: Mapped[int] = mapped_column(server_default="0")
     not_before: Mapped[datetime]
     lease_until: Mapped[datetime | None]
@@ -76,10 +77,21 @@ class Notice(Base):
         UniqueConstraint("kind", "ref"),
         CheckConstraint("state IN ('queued', 'sending', 'sent', 'failed', 'unknown', 'dropped')", name="state"),
         Index("ix_notices_due", "not_before", postgresql_where=text("state = 'queued'"), sqlite_where=text("state = 'queued'")),
-        Index("ix_notices_mailbox", "mailbox", "created_at"),
+        Index("ix_notices_mailbox", "mailbox", postgresql_where=text("state = 'queued'"), sqlite_where=text("state = 'queued'")),
         Index("ix_notices_sending", "lease_until", postgresql_where=text("state = 'sending'"), sqlite_where=text("state = 'sending'")),
         CLUSTERED,
     )
+
+
+class MailboxUse(Base):
+    """How many mails of ours a supporter's mailbox (a keyed hash) has had within a day. Nothing here says which, or when exactly."""
+
+    __tablename__ = "mailbox_use"
+    mailbox: Mapped[str] = mapped_column(String(32), primary_key=True)
+    until: Mapped[datetime] = mapped_column(primary_key=True)
+    """A full hour: from then on they no longer count, and the row goes."""
+    n: Mapped[int]
+    __table_args__ = (Index("ix_mailbox_use_until", "until"), CLUSTERED)
 
 
 class Suppression(Base):

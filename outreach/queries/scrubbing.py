@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from outreach.domain.letters import State
 from outreach.models import Campaign, Letter, Submission, table
+from outreach.queries.notices import asked_after
 
 C, L, S = table(Campaign), table(Letter), table(Submission)
+NOBODY = "erased"
+"""What a scrubbed submission's fingerprint and its letters' begin with, before the submission's id: they are nobody's."""
 _STILL_NEEDED = (State.HELD.value, State.QUEUED.value, State.SENDING.value)
+_GONE = (State.UNKNOWN.value, State.SENT.value, State.DELIVERED.value)
+# Withdrawn counts too: who says "never mail me again" has confirmed nothing. Not so where nobody is asked to, and letters went.
+_UNPROVED: ColumnElement[bool] = and_(
+    S.c.state.in_(("unconfirmed", "expired", "withdrawn")), S.c.confirmed_at.is_(None), S.c.erased_at.is_(None),
+    ~select(L.c.id).where(L.c.submission_id == S.c.id, L.c.state.in_(_STILL_NEEDED + _GONE)).exists())
 
 
 def of_closed(connection: Connection, closed_before: datetime, most: int) -> list[str]:
@@ -22,12 +30,17 @@ def of_closed(connection: Connection, closed_before: datetime, most: int) -> lis
         .order_by(S.c.id).limit(most)).scalars())
 
 
-def never_confirmed(connection: Connection, created_before: datetime, most: int) -> list[str]:
-    """Ids of submissions made before `created_before`, not scrubbed yet, that nobody ever confirmed."""
+def never_confirmed(connection: Connection, created_before: datetime, mailed_before: datetime, most: int) -> list[str]:
+    """Ids of submissions made before `created_before` and mailed before `mailed_before`, not scrubbed yet, that nobody ever confirmed."""
     return list(connection.execute(
-        select(S.c.id).where(S.c.state.in_(("unconfirmed", "expired")), S.c.confirmed_at.is_(None), S.c.created_at <= created_before,
-                             S.c.erased_at.is_(None), ~_has_letter_to_go())
+        select(S.c.id).where(_UNPROVED, S.c.created_at <= created_before,
+                             or_(S.c.state == "withdrawn", ~asked_after(S.c.id, "confirm", mailed_before)))
         .order_by(S.c.id).limit(most)).scalars())
+
+
+def is_unproved(connection: Connection, submission_id: str) -> bool:
+    """Whether nobody ever confirmed a submission, and nothing of it has gone or goes."""
+    return connection.execute(select(S.c.id).where(S.c.id == submission_id, _UNPROVED)).first() is not None
 
 
 def campaigns_without_data(connection: Connection, closed_before: datetime) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, union_all
 
 from outreach.domain.letters import State, Verdict
 from outreach.models import (
@@ -24,6 +24,7 @@ from outreach.models import (
     TargetAddress,
     table,
 )
+from outreach.queries.notices import REMINDER, asked_after
 from outreach.queries.pauses import NOT_SPENT, PAUSED_TARGETS, SPENT
 
 L, C, LANE, AT = table(Letter), table(Campaign), table(Lane), table(Attempt)
@@ -87,6 +88,16 @@ def stops_due(connection: Connection, now: datetime) -> list[int]:
     return list(connection.execute(select(C.c.id).where(C.c.state == "stopped", C.c.final_at <= now).order_by(C.c.id)).scalars())
 
 
+def long_over(connection: Connection, before: datetime) -> list[tuple[int, str]]:
+    """Live and paused campaigns whose deadline passed before `before` and of which no letter waits or is under way: id, state."""
+    waits = select(L.c.id).where(L.c.campaign_id == C.c.id, _PENDING).exists()
+    # Written out, not bound: SQLite takes the partial indexes only so.
+    under_way = select(AT.c.id).where(AT.c.campaign_id == C.c.id, AT.c.verdict == literal_column(f"'{Verdict.OPEN.value}'")).exists()
+    rows = connection.execute(select(C.c.id, C.c.state).where(
+        C.c.state.in_(("live", "paused")), C.c.deadline <= before, ~waits, ~under_way).order_by(C.c.id))
+    return [(row.id, row.state) for row in rows]
+
+
 def late(connection: Connection, now: datetime, most: int) -> Sequence[Any]:
     """Letters that wait although the deadline has passed, with what a move needs."""
     return _waiting(connection, most, C.c.deadline <= now, _PENDING, campaigns=True)
@@ -108,11 +119,13 @@ def fetched_unknowns(connection: Connection, most: int) -> list[str]:
         .order_by(AT.c.started_at).limit(most)).scalars())
 
 
-def never_confirmed(connection: Connection, before: datetime, now: datetime, most: int) -> list[str]:
-    """Ids of submissions that are still unconfirmed though they were made before `before` or their campaign's deadline has passed."""
+def never_confirmed(connection: Connection, before: datetime, mailed_before: datetime, now: datetime, most: int) -> list[str]:
+    """Ids of submissions that are still unconfirmed though they were made before `before` and mailed before `mailed_before`, or their
+    campaign's deadline has passed."""
+    old = and_(S.c.created_at < before, ~asked_after(S.c.id, "confirm", mailed_before))
     return list(connection.execute(
         select(S.c.id).join(C, C.c.id == S.c.campaign_id)
-        .where(S.c.state == "unconfirmed", or_(S.c.created_at < before, C.c.deadline <= now)).order_by(S.c.id).limit(most)).scalars())
+        .where(S.c.state == "unconfirmed", or_(old, C.c.deadline <= now)).order_by(S.c.id).limit(most)).scalars())
 
 
 def unconfirmed_letters(connection: Connection, submission_ids: Sequence[str]) -> Sequence[Any]:
@@ -129,10 +142,12 @@ def taking_letters(connection: Connection, now: datetime) -> Sequence[Any]:
 
 
 def not_reminded(connection: Connection, campaign_id: int, made: tuple[datetime, datetime], most: int) -> Sequence[Any]:
-    """A campaign's unconfirmed submissions made between two moments and not reminded yet, oldest first: id and email."""
-    told = select(N.c.id).where(N.c.kind == "remind", N.c.ref == S.c.id).exists()
+    """A campaign's unconfirmed submissions made between two moments, mailed before the second and not reminded yet, oldest first: id
+    and email."""
+    told = select(N.c.id).where(N.c.kind == REMINDER, N.c.ref == S.c.id).exists()
     return connection.execute(
-        select(S.c.id, S.c.email).where(S.c.campaign_id == campaign_id, S.c.state == "unconfirmed", ~told, S.c.created_at.between(*made))
+        select(S.c.id, S.c.email).where(S.c.campaign_id == campaign_id, S.c.state == "unconfirmed", ~told, S.c.created_at.between(*made),
+                                        ~asked_after(S.c.id, "confirm", made[1]))
         .order_by(S.c.created_at).limit(most)).all()
 
 
@@ -146,11 +161,13 @@ def to_ask(connection: Connection, most: int) -> Sequence[Any]:
         .order_by(S.c.id).limit(most)).all()
 
 
-def unanswered(connection: Connection, before: datetime, now: datetime, most: int) -> list[str]:
-    """Ids of submissions whose writers were asked again before `before`, or whose campaign's deadline has passed since."""
+def unanswered(connection: Connection, before: datetime, mailed_before: datetime, now: datetime, most: int) -> list[str]:
+    """Ids of submissions whose writers were asked again before `before` and mailed before `mailed_before`, or whose campaign's deadline
+    has passed since."""
+    old = and_(S.c.asked_at < before, ~asked_after(S.c.id, "ask", mailed_before))
     return list(connection.execute(
         select(S.c.id).join(C, C.c.id == S.c.campaign_id)
-        .where(S.c.asked_at.is_not(None), or_(S.c.asked_at < before, C.c.deadline <= now)).order_by(S.c.id).limit(most)).scalars())
+        .where(S.c.asked_at.is_not(None), or_(old, C.c.deadline <= now)).order_by(S.c.id).limit(most)).scalars())
 
 
 def forgotten_lanes(connection: Connection, most: int, but_not: Collection[str] = ()) -> list[int]:

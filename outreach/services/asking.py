@@ -29,21 +29,22 @@ def ask_due(now: datetime) -> int:
         return 0
     with unit_of_work() as c:
         for s in due:
-            notices.add(c, "ask", f"{s.id} {s.asked_at:%y%m%d%H%M%S}", recipient=s.email, campaign_id=s.campaign_id, submission_id=s.id,
-                        now=now)
+            notices.add(c, "ask", confirm_rules.asked_ref(s.id, s.asked_at), recipient=s.email, campaign_id=s.campaign_id,
+                        submission_id=s.id, now=now)
     notices.ring_soon()
     return len(due)
 
 
 def expire_unanswered(now: datetime) -> int:
-    """Letters whose writers have not answered within a week, or by the deadline, expire. Returns how many letters.
+    """Letters whose writers have not answered within a week, or by the deadline, expire; not before their mail has gone. Returns how
+    many letters.
 
     All of them at once: one that the passed deadline ended instead would be queued again when the deadline is moved.
     """
     expired = 0
     while True:
         with unit_of_work() as c:
-            late = upkeep.unanswered(c, now - confirm_rules.WEEK, now, MOST)
+            late = upkeep.unanswered(c, now - confirm_rules.WEEK, now - confirm_rules.FROM_MAIL, now, MOST)
             expired += len(moves.apply(c, [moves.Move(x.id, x.campaign_id, x.target_id, x.channel, State(x.state), State.EXPIRED,
                                                       Reason.NOT_CONFIRMED) for x in upkeep.unconfirmed_letters(c, late)], now))
             c.execute(update(Submission).where(_SUBMISSIONS.c.id.in_(late)).values(asked_at=None))

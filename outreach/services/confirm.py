@@ -23,7 +23,8 @@ from outreach.models import Submission, table
 from outreach.queries import attempts, letters, submissions
 from outreach.queries import campaigns as campaign_queries
 from outreach.queries import notices as notice_queries
-from outreach.services import confirm_rules, forms, lanes, moves, notices, repeats, reviews
+from outreach.queries import scrubbing as scrub_queries
+from outreach.services import confirm_rules, forms, lanes, moves, notices, repeats, reviews, scrubbing
 
 log = get()
 _SUBMISSIONS = table(Submission)
@@ -74,15 +75,18 @@ def by_link(mail_token: str, *, now: datetime | None = None) -> None:
 
 
 def never_again(mail_token: str, *, now: datetime | None = None) -> None:
-    """The mailbox's owner wants no mail from us, ever; an unconfirmed submission in its name is dropped. Raises NotFound."""
+    """The mailbox's owner wants no mail from us, ever; a submission in its name that nobody confirmed is forgotten at once. Raises
+    NotFound."""
     now = now or utcnow()
     with unit_of_work() as c:
         s = submission_by_mail_token(c, mail_token)
-        if s.erased_at is None:
-            notices.suppress(c, s.email, now)
-        if s.state == "unconfirmed":
+        if s.erased_at is not None:
+            return
+        notices.suppress(c, s.email, now)
+        if scrub_queries.is_unproved(c, s.id):
             cancel_letters(c, s.id, now, Reason.WITHDRAWN, (State.UNCONFIRMED,))
-            c.execute(update(_SUBMISSIONS).where(_SUBMISSIONS.c.id == s.id).values(state="withdrawn", withdrawn_at=now))
+            c.execute(update(_SUBMISSIONS).where(_SUBMISSIONS.c.id == s.id).values(state="withdrawn", withdrawn_at=s.withdrawn_at or now))
+            scrubbing.scrub(c, [s.id], now)
         elif s.asked_at is not None:  # who wants no mail is not asked again: what waits for the answer does not go
             cancel_letters(c, s.id, now, Reason.WITHDRAWN, (State.UNCONFIRMED,))
             c.execute(update(_SUBMISSIONS).where(_SUBMISSIONS.c.id == s.id).values(asked_at=None))
@@ -108,7 +112,7 @@ def cancel_letters(c: Connection, submission_id: str, now: datetime, why: Reason
 
 def _confirm(c: Connection, s: Any, now: datetime) -> list[int]:
     """Let the letters go that are the first of their person to their target; returns the lanes to wake."""
-    placed, woken = _place_all(c, s, s.created_at, now)
+    placed, woken = _place_all(c, s, now)
     c.execute(update(_SUBMISSIONS).where(_SUBMISSIONS.c.id == s.id)
               .values(state="accepted" if placed else "duplicate", confirmed_at=now))
     log.info("submission.confirmed", submission=s.id, campaign=s.campaign_id, letters=placed)
@@ -117,19 +121,19 @@ def _confirm(c: Connection, s: Any, now: datetime) -> list[int]:
 
 def _confirm_again(c: Connection, s: Any, now: datetime) -> list[int]:
     """The same for letters that went back to their writer, who thereby proves the mailbox; they keep their places in line."""
-    placed, woken = _place_all(c, s, s.asked_at, now)
+    placed, woken = _place_all(c, s, now)
     c.execute(update(_SUBMISSIONS).where(_SUBMISSIONS.c.id == s.id).values(asked_at=None, confirmed_at=s.confirmed_at or now))
     log.info("submission.confirmed", submission=s.id, campaign=s.campaign_id, letters=placed)
     return woken
 
 
-def _place_all(c: Connection, s: Any, since: datetime, now: datetime) -> tuple[int, list[int]]:
-    """Queue a submission's unconfirmed letters, whose time to be confirmed began at `since`, or hold them for a moderator; cancel
-    those that are second ones. Returns how many took their places, and the lanes to wake."""
+def _place_all(c: Connection, s: Any, now: datetime) -> tuple[int, list[int]]:
+    """Queue a submission's unconfirmed letters, or hold them for a moderator; cancel those that are second ones. Returns how many
+    took their places, and the lanes to wake."""
     campaign = campaign_queries.standing(c, s.campaign_id)
     if campaign.state not in ("live", "paused"):
         raise Conflict(forms.CLOSED)
-    if now > confirm_rules.confirm_until(since, campaign.deadline):
+    if now > confirm_rules.until(c, s, campaign.deadline, now):
         raise Conflict(TOO_LATE)
     found = reviews.judge_again(c, s._asdict(), now)
     after = State.HELD if found and found.held else State.QUEUED

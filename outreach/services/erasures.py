@@ -13,9 +13,9 @@ from outreach.domain.dedupe import fingerprint, normal_email
 from outreach.domain.letters import State
 from outreach.errors import NotAllowed, NotFound
 from outreach.logs import get
+from outreach.queries import attempts, letters, submissions
 from outreach.queries import campaigns as campaign_queries
-from outreach.queries import letters, submissions
-from outreach.services import audit, privacy
+from outreach.services import audit, privacy, scrubbing
 
 log = get()
 _GONE = frozenset({State.SENDING, State.UNKNOWN, State.SENT, State.DELIVERED})
@@ -67,7 +67,8 @@ def _erase(ids: Iterable[str], now: datetime, who: str, what: str) -> Erased:
 
 def _one(c: Connection, submission_id: str, now: datetime) -> Erased:
     row = submissions.by_id_locked(c, submission_id)
+    attempts.lock_of_submissions(c, [submission_id])  # before letters, as receipts and the ledger do
     gone = sum(State(x.state) in _GONE for x in letters.of_submission(c, submission_id))
     cancelled = privacy.take_back(c, row, now)
-    privacy.scrub(c, [submission_id], now)
+    scrubbing.scrub(c, [submission_id], now)
     return Erased(1, cancelled, gone)

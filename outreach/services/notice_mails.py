@@ -50,13 +50,17 @@ def _outgoing(row: Any, settings: Settings, now: datetime, text: MailText, *, la
 
 
 def _confirm(row: Any, settings: Settings, now: datetime) -> OutgoingMail | None:
+    """The code and the link, or that there was a letter before; None where nothing can be confirmed any more."""
     with reading() as c:
         s = submissions.by_id(c, row.submission_id)
-    if s is None or s.erased_at is not None or (row.kind != "duplicate" and s.state != "unconfirmed"):
+        if s is None or s.erased_at is not None:
+            return None
+        campaign = campaign_queries.standing(c, s.campaign_id)
+        until = confirm_rules.until(c, s, campaign.deadline, now)
+    if row.kind != "duplicate" and (s.state != "unconfirmed" or campaign.state not in ("live", "paused") or now >= until):
         return None
     spec = campaigns.spec_of_version(s.version_id)
     token = tokens.mail_token(s.id)
-    until = confirm_rules.confirm_until(s.created_at, spec.deadline)
     link = f"{settings.public_url}/m/{token}"
     return _mail(row, settings, now, s.language, campaign_title=spec.title, code=tokens.code(s.id), link=link, never_link=f"{link}/never",
                  expires=format_datetime(until, "long", locale=s.language.replace("-", "_")))
@@ -66,10 +70,12 @@ def _ask(row: Any, settings: Settings, now: datetime) -> OutgoingMail | None:
     """The question whether a letter shall still go; None once it is answered, or when the campaign has ended."""
     with reading() as c:
         s = submissions.by_id(c, row.submission_id)
-        campaign = s and campaign_queries.standing(c, s.campaign_id)
-    if s is None or campaign is None or s.state != "accepted" or s.asked_at is None or campaign.state not in ("live", "paused"):
-        return None
-    until = confirm_rules.confirm_until(s.asked_at, campaign.deadline)
+        if s is None or s.state != "accepted" or s.asked_at is None:
+            return None
+        campaign = campaign_queries.standing(c, s.campaign_id)
+        if campaign.state not in ("live", "paused"):
+            return None
+        until = confirm_rules.until(c, s, campaign.deadline, now)
     link = f"{settings.public_url}/m/{tokens.mail_token(s.id)}"
     return _mail(row, settings, now, s.language, campaign_title=campaigns.spec_of_version(s.version_id).title, link=link,
                  never_link=f"{link}/never", expires=format_datetime(until, "long", locale=s.language.replace("-", "_")))

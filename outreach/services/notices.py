@@ -2,7 +2,7 @@
 
 The same attempt protocol as letters: the row is claimed under a lease in a commit before the hand-over, so that none goes
 twice; one that may have gone stays `unknown` and is not repeated. Capped per recipient over the whole service: supporters by
-`PER_DAY`, a campaign's inbox by its own pace. A supporter waits in front of a screen, so theirs go first.
+`services/mailboxes.py`, a campaign's inbox by its own pace. A supporter waits in front of a screen, so theirs go first.
 """
 
 from __future__ import annotations
@@ -26,37 +26,29 @@ from outreach.logs import get
 from outreach.models import Notice, Suppression, table
 from outreach.queries import notices as queries
 from outreach.queue import QueueName, ring
-from outreach.services import inboxes, leases, notice_mails
+from outreach.services import inboxes, leases, mailboxes, notice_mails
+from outreach.services.mailboxes import CAPPED
 from outreach.settings import Settings, get_settings
 from outreach.transports.base import Accepted, MailSession, NotStarted, Outcome, Refused, Unknown
 from outreach.transports.registry import mail_transport, transport_name
 
 log = get()
 _NOTICES, _SUPPRESSED = table(Notice), table(Suppression)
-PER_DAY = 3
-"""Mails a day to one supporter's mailbox over the whole service."""
-CAPPED = ("confirm", "remind", "duplicate", "ask", "rejected", "link")
 TO_INBOX = ("fax_copy", "digest")
 """Mails to a campaign's inbox: they keep its pace (`services/inboxes.py`)."""
+POINTLESS = Refused(Reason.WITHDRAWN, permanent=True)
+"""What it was about is gone, or settled."""
 
 
 def add(c: Connection, kind: str, ref: str, *, recipient: str, now: datetime, campaign_id: int | None = None,
         submission_id: str | None = None, at: datetime | None = None) -> None:
-    """Queue one notice, once for each (kind, ref). One too many for its mailbox, or to one that wants none, is kept as `dropped`."""
-    mailbox = mailbox_hash(get_settings().key(), recipient)
-    refused = _refusal(c, mailbox, now) if kind in CAPPED else None
+    """Queue one notice, once for each (kind, ref). One to a mailbox that wants none is kept as `dropped`."""
+    mailbox = mailbox_hash(get_settings().key(), recipient) if kind in CAPPED else None
+    unwanted = mailbox is not None and queries.wants_none(c, mailbox)
     c.execute(dialect_insert(c, _NOTICES).values(
         id=new_id(now.timestamp()), kind=kind, ref=ref, submission_id=submission_id, campaign_id=campaign_id, recipient=recipient,
-        mailbox=mailbox, state="dropped" if refused else "queued", reason=refused and refused.value, not_before=at or now,
-        created_at=now).on_conflict_do_nothing(index_elements=["kind", "ref"]))
-
-
-def _refusal(c: Connection, mailbox: str, now: datetime) -> Reason | None:
-    queries.lock_mailbox(c, mailbox)
-    if queries.wants_none(c, mailbox):
-        return Reason.WITHDRAWN
-    today = queries.told(c, mailbox, CAPPED, now - timedelta(days=1))
-    return Reason.RATE_LIMITED if today >= PER_DAY else None
+        mailbox=mailbox, state="dropped" if unwanted else "queued", reason=Reason.WITHDRAWN.value if unwanted else None,
+        not_before=at or now, created_at=now).on_conflict_do_nothing(index_elements=["kind", "ref"]))
 
 
 def ring_soon() -> None:
@@ -68,7 +60,7 @@ def suppress(c: Connection, email: str, now: datetime) -> None:
     """Never write to this mailbox again, whatever the campaign; what waits for it is dropped."""
     mailbox = mailbox_hash(get_settings().key(), email)
     c.execute(dialect_insert(c, _SUPPRESSED).values(mailbox=mailbox, at=now).on_conflict_do_nothing())
-    c.execute(update(_NOTICES).where(_NOTICES.c.mailbox == mailbox, _NOTICES.c.state == "queued", _NOTICES.c.kind.in_(CAPPED))
+    c.execute(update(_NOTICES).where(_NOTICES.c.mailbox == mailbox, _NOTICES.c.state == "queued")
               .values(state="dropped", reason=Reason.WITHDRAWN.value))
 
 
@@ -91,9 +83,9 @@ def drain(*, seconds: float | None = None, clock: Callable[[], datetime] = utcno
                 time.sleep(0.02)
                 continue
             with mail_transport(settings).connect() as session:
-                while time.monotonic() < end and (row := _claim(clock())) is not None:
+                while time.monotonic() < end and (row := _claim(began := clock())) is not None:
                     outcome = _hand_over(session, row, settings, clock())
-                    _record(row, outcome, clock())
+                    _record(row, outcome, clock(), began)
                     sent += 1
                     if isinstance(outcome, NotStarted) and outcome.down:
                         return sent
@@ -105,12 +97,25 @@ def drain(*, seconds: float | None = None, clock: Callable[[], datetime] = utcno
 
 
 def _claim(now: datetime) -> Any:
-    return _claim_one(now, to_inbox=False) or _claim_to_inbox(now)
+    return _claim_to_person(now) or _claim_to_inbox(now)
 
 
-def _claim_one(now: datetime, *, to_inbox: bool) -> Any:
-    with unit_of_work() as c:
-        return _claimed(c, now, to_inbox=to_inbox)
+def _claim_to_person(now: datetime) -> Any:
+    """The next mail to somebody; a supporter's only if their mailbox has a place for it today, else it is put off."""
+    while True:
+        with unit_of_work() as c:
+            row = _claimed(c, now, to_inbox=False)
+            if row is None or row.mailbox is None:
+                return row
+            values: dict[str, Any] = {"state": "dropped", "reason": Reason.WITHDRAWN.value}
+            if not queries.wants_none(c, row.mailbox):
+                later = None if row.tries > 1 else mailboxes.start(c, row, now)  # one that is tried again has its place
+                if later is None:
+                    return row
+                values["reason"] = Reason.RATE_LIMITED.value
+                if row.created_at >= later - mailboxes.WAITS:
+                    values |= {"state": "queued", "not_before": later, "tries": 0}
+            c.execute(update(_NOTICES).where(_NOTICES.c.id == row.id).values(lease_until=None, holder=None, **values))
 
 
 def _claimed(c: Connection, now: datetime, *, to_inbox: bool) -> Any:
@@ -149,8 +154,8 @@ def _hand_over(session: MailSession, row: Any, settings: Settings, now: datetime
     except Exception:  # ours, and the same the next time
         log.exception("notice.cannot_be_composed", notice=row.id, kind=row.kind)
         return Refused(Reason.CANNOT_RENDER, permanent=True)
-    if mail is None:  # what it was about is gone
-        return Refused(Reason.WITHDRAWN, permanent=True)
+    if mail is None:
+        return POINTLESS
     try:
         return session.hand_over(mail)
     except Exception as e:
@@ -158,14 +163,16 @@ def _hand_over(session: MailSession, row: Any, settings: Settings, now: datetime
         return Unknown(f"our own error: {type(e).__name__}")
 
 
-def _record(row: Any, outcome: Outcome, now: datetime) -> None:
+def _record(row: Any, outcome: Outcome, now: datetime, began: datetime) -> None:
     values: dict[str, Any] = {"lease_until": None, "holder": None}
     if isinstance(outcome, Accepted):
-        values |= {"state": "sent", "sent_at": now}
+        values |= {"state": "sent", "sent_at": now, "reason": None}
     elif isinstance(outcome, Unknown):
         values |= {"state": "unknown", "reason": Reason.OUTCOME_UNKNOWN.value}
     elif isinstance(outcome, NotStarted):
         values |= {"state": "queued", "not_before": now + timedelta(seconds=5), "tries": row.tries - 1}
+    elif outcome == POINTLESS and row.kind in CAPPED:
+        values |= {"state": "dropped", "reason": outcome.reason.value}
     else:
         delay = None if outcome.permanent else SCHEDULES[Channel.EMAIL].delay(row.tries, random.random())  # noqa: S311
         values |= ({"state": "failed", "reason": outcome.reason.value} if delay is None else
@@ -174,8 +181,12 @@ def _record(row: Any, outcome: Outcome, now: datetime) -> None:
     with unit_of_work() as c:
         # The sweep may have given it up for unknown: nobody else has tried it since, so what became of it is known now.
         mine = _NOTICES.c.state.in_(("sending", "unknown"))
-        if c.execute(update(_NOTICES).where(_NOTICES.c.id == row.id, mine).values(**values)).rowcount and row.kind in TO_INBOX:
+        if not c.execute(update(_NOTICES).where(_NOTICES.c.id == row.id, mine).values(**values)).rowcount:
+            return
+        if row.kind in TO_INBOX:
             notice_mails.note_copies(c, [row], values["state"], now)
+        if row.mailbox is not None and row.tries == 1 and (values["state"] == "dropped" or isinstance(outcome, NotStarted)):
+            mailboxes.give_back(c, row.mailbox, began, now)
 
 
 def close_lapsed(now: datetime, dead: list[str]) -> int:

@@ -3,7 +3,7 @@ where nothing is confirmed. Why is written down, and a mark of the text, by whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -86,7 +86,7 @@ def write_down(c: Connection, found: Judgement, submission_id: str, campaign_id:
               .on_conflict_do_update(index_elements=["submission_id"], set_=values))
 
 
-def forget(c: Connection, submission_ids: list[str]) -> None:
+def forget(c: Connection, submission_ids: Sequence[str]) -> None:
     """Drop what tells of the texts of these submissions, which are scrubbed."""
     c.execute(update(_REVIEWS).where(_REVIEWS.c.submission_id.in_(submission_ids)).values(mark=None, note=None))
 

@@ -105,16 +105,16 @@ def view(token: str, *, now: datetime | None = None) -> StatusView:
         letters, asked_of = _letters(c, s, proven, now)
         texts = _texts(c, [x for x in letters if not x.elsewhere]) if proven and s.erased_at is None else {}
         note = moderation.note_of(c, s.id) or ""
+        until = confirm_rules.until(c, asked_of or s, campaign.deadline, now) if s.state == "unconfirmed" or asked_of else None
     state = "accepted" if s.state == "duplicate" else s.state
     asked = asked_of is not None and state == "accepted" and any(x.state == State.UNCONFIRMED.value for x in letters)
-    until = confirm_rules.confirm_until(asked_of.asked_at if asked else s.created_at, campaign.deadline)
-    if state == "unconfirmed" and now > until:
+    if state == "unconfirmed" and until and now > until:
         state = "expired"  # also before the sweep has seen it
     return StatusView(
         slug=campaign.slug, title=spec.title, accent=spec.accent, language=s.language, campaign_state=campaign.state,
         submission_state=state, proven=proven, letters=letters, texts=texts, timezone=letters[0].timezone if letters else "UTC",
         confirm_until=until if state == "unconfirmed" or asked else None,
-        email=s.email if proven else "", erased=s.erased_at is not None, asked=asked and now <= until,
+        email=s.email if proven else "", erased=s.erased_at is not None, asked=asked and until is not None and now <= until,
         can_be_undone=campaign.state == "stopped" and campaign.final_at is not None and now < campaign.final_at,
         resends=campaign.on_unknown == "resend" and campaign.state in ("live", "paused"), outcome=campaign.outcome or "",
         message=campaign.outcome_message or "", story_language=spec.languages[0], note=note,

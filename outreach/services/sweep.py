@@ -22,12 +22,14 @@ from outreach.services import (
     bringing,
     budgets,
     bundles,
+    closing,
     confirm_rules,
     clearing,
     copies,
     inquiries,
     lanes,
     ledger,
+    mailboxes,
     moderation,
     moves,
     notices,
@@ -73,6 +75,7 @@ def sweep(now: datetime | None = None) -> dict[str, int]:
         "expired": lambda: _expire_letters(now),
         "rerouted": lambda: reroute.bring_on(now, foreign=now.second < ONCE_A_MINUTE).letters,  # of what has not just ended
         "unconfirmed_expired": lambda: _expire_unconfirmed(now),
+        "closed": lambda: closing.close_ended(now),
         "reminded": lambda: _remind(now),
         "asked_again": lambda: asking.ask_due(now),
         "woken_lanes": lambda: _wake_forgotten(now),
@@ -145,7 +148,7 @@ def _prove_by_fetch(now: datetime) -> int:
 
 def _expire_unconfirmed(now: datetime) -> int:
     with unit_of_work() as c:
-        old = upkeep.never_confirmed(c, now - confirm_rules.WEEK, now, MOST)
+        old = upkeep.never_confirmed(c, now - confirm_rules.WEEK, now - confirm_rules.FROM_MAIL, now, MOST)
         if not old:
             return 0
         moves.apply(c, _moves(upkeep.unconfirmed_letters(c, old), State.EXPIRED, Reason.NOT_CONFIRMED), now)
@@ -183,7 +186,6 @@ def _forget(now: datetime) -> int:
         throttle.forget(c, now)
         once.forget(c, now)
         sessions.forget(c, now)
-        once.forget(c, now)
-        sessions.forget(c, now)
+        mailboxes.forget(c, now)
         return c.execute(update(_SUBMISSIONS).where(
             _SUBMISSIONS.c.network.is_not(None), _SUBMISSIONS.c.created_at < now - timedelta(days=1)).values(network=None)).rowcount

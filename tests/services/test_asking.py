@@ -67,6 +67,8 @@ def test_without_an_answer_the_letter_expires_after_a_week(desk: Desk) -> None:
     token = desk.signed()
     desk.later(days=8)
     ask(desk)
+    desk.sweep()
+    desk.notify()
     desk.later(days=6, hours=23)
     desk.sweep()
     assert desk.letter(token).state == "unconfirmed"

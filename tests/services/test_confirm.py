@@ -177,6 +177,7 @@ def test_a_place_comes_free_when_its_letter_is_withdrawn(asked: Desk) -> None:
 
 def test_after_a_week_it_is_too_late_and_the_letters_expire(asked: Desk) -> None:
     token = asked.write()
+    asked.notify()
     asked.later(days=7, minutes=1)
     for late in (lambda: asked.confirm(token), lambda: confirm.by_link(asked.mailed(token), now=asked.now)):
         with pytest.raises(Conflict):

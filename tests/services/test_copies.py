@@ -443,11 +443,11 @@ def test_a_late_word_that_the_digest_went_is_believed(small: Desk, monkeypatch: 
     small.later(hours=1)
     real = notices._record
 
-    def slept(row: Any, outcome: Any, now: Any) -> None:
+    def slept(row: Any, outcome: Any, now: Any, began: Any) -> None:
         small.later(minutes=3)
         small.sweep()
         assert [c.state for c in small.copies()] == ["unknown"]
-        real(row, outcome, now)
+        real(row, outcome, now, began)
 
     monkeypatch.setattr(notices, "_record", slept)
     assert len(digest(small)) == 1

@@ -57,6 +57,7 @@ def test_a_campaign_that_runs_keeps_what_it_needs(desk: Desk) -> None:
 def test_what_nobody_confirmed_is_forgotten_a_week_after_it_expired(desk: Desk) -> None:
     desk.campaign()
     never, signed = desk.write(**PLANTED), desk.signed()
+    desk.notify()
     desk.later(days=8)
     desk.sweep()
     desk.later(days=5)
