@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, literal_column, or_, select
 
-from outreach.domain.letters import WAITING, State
+from outreach.domain.letters import State
 from outreach.models import Address, Attempt, Campaign, CampaignVersion, Lane, Letter, Submission, Target, TargetAddress
 
 C, V, T, A = Campaign.__table__, CampaignVersion.__table__, Target.__table__, Address.__table__
@@ -128,7 +128,7 @@ def stranded(connection: Connection, campaign_ids: Sequence[int]) -> Sequence[An
     return connection.execute(
         select(L.c.target_id, L.c.address_id, A.c.channel, A.c.state, C.c.fall_back).distinct()
         .select_from(L.join(A, A.c.id == L.c.address_id).join(C, C.c.id == L.c.campaign_id)).where(
-            L.c.campaign_id.in_(campaign_ids), L.c.state.in_([s.value for s in WAITING]),
+            L.c.campaign_id.in_(campaign_ids), _PENDING,
             or_(A.c.state != "ok", ~select(TA.c.target_id).where(
                 TA.c.target_id == L.c.target_id, TA.c.address_id == L.c.address_id).exists()))
         .order_by(L.c.target_id, L.c.address_id)).all()

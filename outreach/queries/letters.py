@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, literal, literal_column, select, tuple_, union_all
 
-from outreach.domain.letters import WAITING, Reason, State, Verdict
+from outreach.domain.letters import Reason, State, Verdict
 from outreach.models import Address, Attempt, Campaign, Letter, Review, Submission, Target, TargetAddress, table
 
 L, S, C, T, A, AT = table(Letter), table(Submission), table(Campaign), table(Target), table(Address), table(Attempt)
@@ -72,12 +72,14 @@ def page(connection: Connection, campaign_id: int, after: str, most: int) -> Seq
     return connection.execute(_LISTED.where(L.c.campaign_id == campaign_id, L.c.id > after).limit(most)).all()
 
 
-def waiting_at(connection: Connection, campaign_ids: Sequence[int], address_ids: Sequence[int]) -> Sequence[Any]:
-    """What waits at these addresses, locked by id, with what a move needs: id, campaign_id, target_id, address_id, channel, state."""
+def waiting_at(connection: Connection, campaign_ids: Sequence[int], places: Sequence[tuple[int, int]], most: int | None) -> Sequence[Any]:
+    """What waits for these targets at these addresses (target_id, address_id), the first `most`, locked by id, with what a move needs:
+    id, campaign_id, target_id, address_id, channel, state."""
     return connection.execute(
         select(L.c.id, L.c.campaign_id, L.c.target_id, L.c.address_id, L.c.channel, L.c.state)
-        .where(L.c.campaign_id.in_(campaign_ids), L.c.address_id.in_(address_ids), L.c.state.in_([s.value for s in WAITING]))
-        .order_by(L.c.id).with_for_update()).all()
+        .where(L.c.campaign_id.in_(campaign_ids), tuple_(L.c.target_id, L.c.address_id).in_(places),
+               L.c.state.in_([literal_column(f"'{s}'") for s in ("unconfirmed", "held", "queued")]))
+        .order_by(L.c.id).limit(most).with_for_update()).all()
 
 
 def count_ended_by_deadline(connection: Connection, campaign_id: int) -> Any:

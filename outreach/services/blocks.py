@@ -63,7 +63,7 @@ def suspect_address(address_id: int, reason: Reason, *, now: datetime) -> bool:
             return False
         audit.note_for(c, queries.ids_at(c, [address_id]), "address suspect", at=now, who="outreach", detail=f"{value}: {reason.value}")
         touch_addresses(c, [address_id])
-        reroute.away_from_unusable(c, queries.ids_at(c, [address_id]), now)
+        reroute.away_from_unusable(c, queries.ids_at(c, [address_id]), now, most=reroute.AT_ONCE)
         lanes.mark(c, [address_id], now)
     _refuses.cache_clear()
     return True
@@ -142,6 +142,6 @@ def _note(c: Connection, what: str, places: list[tuple[str, str]], *, now: datet
 def _told(c: Connection, places: list[tuple[str, str]], now: datetime) -> BlockResult:
     ids = sorted(row.id for row in queries.addresses(c, places).values())
     touch_addresses(c, ids)
-    reroute.away_from_unusable(c, queries.ids_at(c, ids), now)
+    reroute.away_from_unusable(c, queries.ids_at(c, ids), now, most=reroute.AT_ONCE)  # the sweep brings on the rest
     lanes.mark(c, ids, now)  # what waits there moves to the next address, or may go again
     return BlockResult(places[0][1], tuple(queries.campaigns_at(c, ids)))

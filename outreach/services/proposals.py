@@ -111,7 +111,7 @@ def _decide(address_id: int, state: str, why: str | None, what: str, *, now: dat
             raise _undecided(c, address_id)
         audit.note_for(c, campaign_queries.ids_at(c, [address_id]), what, at=now, who=who, detail=f"{value}: {why}" if why else value)
         blocks.touch_addresses(c, [address_id])
-        reroute.away_from_unusable(c, campaign_queries.ids_at(c, [address_id]), now)
+        reroute.away_from_unusable(c, campaign_queries.ids_at(c, [address_id]), now, most=reroute.AT_ONCE)
         lanes.mark(c, [address_id], now)
     log.info("address.decided", address=address_id, state=state)
     return str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,10 @@ from outreach.queries import letters as queries
 from outreach.services import lanes, moves
 
 log = get()
+AT_ONCE = 2000
+"""Letters that one transaction brings on, where the others can follow: nothing is sent to such an address meanwhile."""
+SECONDS = 2.0
+"""So long a sweep goes on with it."""
 _LETTERS, _LANES = table(Letter), table(Lane)
 
 
@@ -43,36 +48,37 @@ def bring_on(now: datetime, *, foreign: bool = False) -> Rerouted:
     with reading() as c:
         places = [*campaign_queries.unusable_places(c, now), *(campaign_queries.foreign_places(c, now) if foreign else ())]
         usable = campaign_queries.first_usable(c, [p.target_id for p in places]) if places else {}
-    total = Rerouted()
+    total, end = Rerouted(), time.monotonic() + SECONDS
     for campaign_id in sorted({p.campaign_id for p in places if _goal(p, usable)}):
-        with unit_of_work() as c:
-            done = away_from_unusable(c, [campaign_id], now)
-        log.info("letters.rerouted", campaign=campaign_id, moved=done.moved, ended=done.ended)
-        total = Rerouted(total.moved + done.moved, total.ended + done.ended)
+        more = True
+        while more and time.monotonic() < end:
+            with unit_of_work() as c:
+                done = away_from_unusable(c, [campaign_id], now, most=AT_ONCE)
+            log.info("letters.rerouted", campaign=campaign_id, moved=done.moved, ended=done.ended)
+            total = Rerouted(total.moved + done.moved, total.ended + done.ended)
+            more = done.letters == AT_ONCE
     return total
 
 
-def away_from_unusable(c: Connection, campaign_ids: Sequence[int], now: datetime) -> Rerouted:
+def away_from_unusable(c: Connection, campaign_ids: Sequence[int], now: datetime, *, most: int | None = None) -> Rerouted:
     """Bring on what waits at an address that its target no longer has, or that is blocked or suspect; wakes the lanes it goes to.
 
     To the target's first usable address of the same channel, or of the other one where the campaign allows it; its tries begin
     anew there. Where there is none, a queued letter fails (no_address, address_blocked) and one that is unconfirmed or held is
     cancelled; at a suspect or proposed address it waits until somebody has looked at that. What is under way or has gone is left
-    alone: should it come back to the queue, `bring_on` finds it.
+    alone: should it come back to the queue, `bring_on` finds it, as it finds what is more than `most` letters.
     """
     stranded = campaign_queries.stranded(c, campaign_ids)
-    if not stranded:
-        return Rerouted()
-    usable = campaign_queries.first_usable(c, [s.target_id for s in stranded])
+    usable = campaign_queries.first_usable(c, [s.target_id for s in stranded]) if stranded else {}
     to = {(s.target_id, s.address_id): goal for s in stranded if (goal := _goal(s, usable))}
+    if not to:
+        return Rerouted()
     _take_lanes(c, {address_id for _, address_id in to}, {p.address_id for p in to.values() if p.address_id is not None}, now)
     why = {(s.target_id, s.address_id): Reason.ADDRESS_BLOCKED if s.state == "blocked" else Reason.NO_ADDRESS for s in stranded}
     ends: list[moves.Move] = []
     carried: dict[_Place, list[Any]] = {}
-    for x in queries.waiting_at(c, campaign_ids, sorted({s.address_id for s in stranded})):
-        goal = to.get((x.target_id, x.address_id))
-        if goal is None:
-            continue
+    for x in queries.waiting_at(c, campaign_ids, sorted(to), most):
+        goal = to[x.target_id, x.address_id]
         if goal.address_id is not None:
             carried.setdefault(goal, []).append(x)
         else:

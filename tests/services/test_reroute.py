@@ -10,7 +10,7 @@ import pytest
 from outreach.domain.letters import Reason, Verdict
 from outreach.models import Address, Letter, table
 from outreach.queue import QueueName
-from outreach.services import blocks, checkup, stops, submit
+from outreach.services import blocks, checkup, reroute, stops, submit
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 from tests.services.test_doctor import findings, migrated
 
@@ -149,3 +149,22 @@ def test_the_doctor_names_letters_that_are_stuck_at_such_an_address(unproved: De
     assert (found.level, found.what.startswith(STUCK), found.letters) == ("wrong", True, (letter.id,))
     unproved.sweep()
     assert not said(unproved)
+
+
+def test_of_very_many_the_first_go_on_with_the_block_and_the_sweep_brings_on_the_rest(unproved: Desk) -> None:
+    unproved.patch.setattr(reroute, "AT_ONCE", 3)
+    unproved.campaign(targets=(replace(COMMISSIONER, email=(OLD, NEW)), replace(COUNCIL, email=(OLD,))))
+    for _ in range(5):
+        unproved.write(targets=("council",))
+    for _ in range(8):
+        unproved.write(targets=("commissioner",))
+    unproved.change(Address, table(Address).c.value == OLD, state="suspect")
+    assert unproved.send() == 0
+    unproved.sweep()
+    assert [place(unproved, x) for x in unproved.letters()].count(NEW) == 8, "those that have nowhere to go stand in nobody's way"
+    blocks.block_address(OLD, "asked us to", now=unproved.now)
+    assert unproved.states() == ["failed"] * 3 + ["queued"] * 10
+    assert unproved.sweep()["rerouted"] == 2
+    assert unproved.states() == ["failed"] * 5 + ["queued"] * 8
+    assert unproved.counts_agree()
+    assert unproved.send() == 8
