@@ -13,8 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from outreach import migrate, queue
 from outreach.db import reading, utcnow
 from outreach.domain.pacing import parse_rules
-from outreach.queries import promises
-from outreach.services import pauses
+from outreach.queries import promises, upkeep
+from outreach.services import confirm_rules, pauses, polls
 from outreach.settings import Settings, SettingsInvalid, get_settings
 from outreach.transports.fax.ours import check_sender
 from outreach.transports.registry import fax_transport, mail_transport
@@ -99,37 +99,65 @@ def _transports(s: Settings) -> Iterator[str]:
 def _promises(now: datetime) -> Iterator[Finding]:
     """Each promise in one statement over the whole database: on Postgres each sees one moment."""
     with reading() as c:
-        held = pauses.held(c, get_settings())
-        checks: tuple[tuple[list[str], str], ...] = (
-            (promises.stuck(c, now - PATIENCE, SHOWN), "letters stuck in sending; is the ticker running?"),
-            (promises.sending_without_attempt(c, SHOWN), "letters in sending without an open attempt"),
-            (promises.open_without_sending(c, SHOWN), "letters with an open attempt that are not in sending for it"),
-            (promises.opened_twice(c, SHOWN), "letters with two open attempts"),
-            (promises.handed_over_without_attempt(c, SHOWN), "letters said to be handed over without an attempt"),
-            (promises.asleep(c, now, now - PATIENCE, SHOWN, held.channels), "letters waiting in a lane that nobody will look at"),
-            (promises.overdue(c, now, now - UNATTENDED, SHOWN, held.channels), "letters due and not looked at; is a worker running?"),
-            (promises.at_no_address(c, now, now - PATIENCE, SHOWN),
-             "letters queued at an address to which nothing goes; is the ticker running?"),
-            (promises.without_events(c, SHOWN), "letters without events"),
-            (promises.off_the_table(c, SHOWN), "letters whose events are no way to their state"),
-            (promises.misplaced(c, SHOWN), "letters whose state and place at their target disagree"),
-            (promises.twice_in_place(c, SHOWN), "letters beside another of the same person to the same target"),
-            *_beyond_totals(c),
-        )
-        yield from (Finding("wrong", what, tuple(ids)) for ids, what in checks if ids)
-        if lanes := promises.left_held(c, now - PATIENCE, SHOWN):
-            yield Finding("wrong", f"lanes held by nobody who lives: {', '.join(map(str, lanes))}; is the ticker running?")
-        if notices := promises.stuck_notices(c, now - PATIENCE, SHOWN):
-            yield Finding("wrong", f"notices stuck in sending: {', '.join(notices)}; is the ticker running?")
-        for row in promises.miscounted(c, SHOWN):
-            yield Finding("wrong", f"{row.slug}: the counters differ from a recount: {row.target} by {row.channel}, "
-                                   f"{row.name.removeprefix('letter:')}: {row.said} counted, {row.real} there")
-        if unknown := promises.unknown(c, SHOWN):
-            yield Finding("note", "letters that may or may not have been sent (unknown)", tuple(unknown))
-        if doubtful := promises.at_doubtful_address(c, now, SHOWN):
-            yield Finding("note", "letters at an address that somebody must look at (suspect, or not approved)", tuple(doubtful))
+        yield from (Finding("wrong", what, tuple(ids)) for ids, what in _letters(c, now) if ids)
+        yield from (Finding("wrong", what) for what in _others(c, now))
+        yield from (Finding("wrong", what) for what in _counts(c))
+        yield from (Finding("note", what, tuple(ids)) for ids, what in _notes(c, now) if ids)
         if orphans := promises.orphans(c, now - OLD):
             yield Finding("note", f"{orphans} receipts older than a day speak of no letter that is known")
+
+
+def _letters(c: Connection, now: datetime) -> Iterator[tuple[list[str], str]]:
+    """What must be so of no letter, and the letters of which it is."""
+    held, lately = pauses.held(c, get_settings()), now - PATIENCE
+    yield promises.stuck(c, lately, SHOWN), "letters stuck in sending; is the ticker running?"
+    yield promises.sending_without_attempt(c, SHOWN), "letters in sending without an open attempt"
+    yield promises.open_without_sending(c, SHOWN), "letters with an open attempt that are not in sending for it"
+    yield promises.opened_twice(c, SHOWN), "letters with two open attempts"
+    yield promises.handed_over_without_attempt(c, SHOWN), "letters said to be handed over without an attempt"
+    yield promises.asleep(c, now, lately, SHOWN, held.channels), "letters waiting in a lane that nobody will look at"
+    yield promises.overdue(c, now, now - UNATTENDED, SHOWN, held.channels), "letters due and not looked at; is a worker running?"
+    yield promises.at_no_address(c, now, lately, SHOWN), "letters queued at an address to which nothing goes; is the ticker running?"
+    yield promises.past_their_time(c, lately, SHOWN), "letters that wait though their time is over; is the ticker running?"
+    yield promises.calls_unended(c, lately - polls.UNTIL, SHOWN), "faxes that nobody asks about any more; is a fax worker running?"
+    yield promises.without_events(c, SHOWN), "letters without events"
+    yield promises.off_the_table(c, SHOWN), "letters whose events are no way to their state"
+    yield promises.misplaced(c, SHOWN), "letters whose state and place at their target disagree"
+    yield promises.twice_in_place(c, SHOWN), "letters beside another of the same person to the same target"
+    yield from _beyond_totals(c)
+
+
+def _others(c: Connection, now: datetime) -> Iterator[str]:
+    """What must be so of nothing else."""
+    if lanes := promises.left_held(c, now - PATIENCE, SHOWN):
+        yield f"lanes held by nobody who lives: {', '.join(map(str, lanes))}; is the ticker running?"
+    if notices := promises.stuck_notices(c, now - PATIENCE, SHOWN):
+        yield f"notices stuck in sending: {', '.join(notices)}; is the ticker running?"
+    if forms := _unconfirmed(c, now - PATIENCE):
+        yield f"submissions unconfirmed past their time: {', '.join(forms)}; is the ticker running?"
+
+
+def _unconfirmed(c: Connection, at: datetime) -> list[str]:
+    return upkeep.never_confirmed(c, at - confirm_rules.WEEK, at - confirm_rules.FROM_MAIL, at, SHOWN)
+
+
+def _counts(c: Connection) -> Iterator[str]:
+    for row in promises.miscounted(c, SHOWN):
+        place = f"{row.target} by {row.channel}, " if row.target else ""
+        yield (f"{row.slug}: the counters differ from a recount: {place}{row.name.removeprefix('letter:')}: "
+               f"{row.said} counted, {row.real} there")
+    for row in promises.hours_astray(c, SHOWN):
+        place = f"{row.channel}, " if row.channel else ""
+        yield (f"{row.slug}: the counts by the hour differ from those of all time: {place}{row.name.removeprefix('letter:')}: "
+               f"{row.said} by the hour, {row.real} in all")
+
+
+def _notes(c: Connection, now: datetime) -> Iterator[tuple[list[str], str]]:
+    """What is no broken promise and yet worth knowing, with the letters concerned."""
+    yield promises.unknown(c, SHOWN), "letters that may or may not have been sent (unknown)"
+    yield promises.at_doubtful_address(c, now, SHOWN), "letters at an address that somebody must look at (suspect, or not approved)"
+    yield promises.held_since(c, now - OLD, SHOWN), "letters that have waited for a moderator for more than a day"
+    yield promises.without_receipt(c, SHOWN), "faxes of which the provider never said whether they arrived; they stay sent"
 
 
 def _beyond_totals(c: Connection) -> Iterator[tuple[list[str], str]]:
