@@ -89,11 +89,20 @@ def test_in_the_demo_anybody_looks_into_the_sandbox(open_site: Callable[..., Sit
 
 
 def test_the_page_about_privacy_states_the_terms_that_are_kept(site: Site) -> None:
-    from outreach.services import confirm_rules, scrubbing
+    from outreach.services import closing, confirm_rules, mailboxes, scrubbing
 
     page = site.client.get("/privacy").text
     assert f"erased by itself {scrubbing.AFTER_CLOSING.days} days after the campaign has been closed" in page
+    assert f"closed by itself {closing.AFTER_DEADLINE.days} days after its deadline" in page
     assert (confirm_rules.WEEK + scrubbing.AFTER_EXPIRY).days == 14 and "erased two weeks after it was written" in page
+    assert mailboxes.PER_DAY == 3 and "never more than three" in page
+
+
+def test_the_page_that_asks_for_the_code_says_to_everybody_that_it_may_come_tomorrow(site: Site) -> None:
+    from outreach.services import mailboxes
+
+    pages = [site.client.get(site.send(email="jane@people.example")).text for _ in range(mailboxes.PER_DAY + 2)]
+    assert all("We send at most three such mails a day to one mailbox. If yours is one too many, it follows tomorrow." in p for p in pages)
 
 
 def test_the_status_page_does_not_claim_that_the_code_has_gone(site: Site) -> None:
