@@ -33,6 +33,7 @@ NOTICE_MARK = "n-"
 DELIVERED, SENT, EMAIL = Verdict.DELIVERED.value, State.SENT.value, Channel.EMAIL.value
 _VERDICTS = {v.value: v for v in Verdict}
 _FINAL = frozenset({Verdict.DELIVERED, Verdict.BOUNCED, Verdict.REFUSED})
+_NO_LEASE = {"lease_until": None}
 _WENT = frozenset({Verdict.ACCEPTED, Verdict.DELIVERED})
 """Words which say that the provider had it by then."""
 
@@ -131,30 +132,32 @@ def apply(c: Connection, said: Iterable[tuple[ReceiptWord, Match]], now: datetim
         if m.speaks:
             heard.setdefault(m.attempt.id, []).append(word)
             known[m.attempt.id] = m.attempt
-    arrived, others, effects = list[moves.Move](), set[str](), Effects()
+    arrived, others, effects = dict[str, moves.Move](), set[str](), Effects()
     changed: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    taken: dict[str, datetime] = {}
+    went: dict[str, datetime] = {}
     for attempt_id, row in sorted(known.items()):
         values = _weighed(row, heard[attempt_id], now)
-        if moments := [_moment(row, w, now) for w in heard[attempt_id] if w.verdict in _WENT]:
-            taken[row.letter_id] = min([*moments, *filter(None, [taken.get(row.letter_id)])])
+        for word in heard[attempt_id]:
+            if word.verdict in _WENT:
+                at = _moment(row, word, now)
+                went[row.letter_id] = min(at, went.get(row.letter_id, at))
         if values:
             changed.setdefault(tuple(values), []).append({"attempt": attempt_id, **{f"new_{n}": v for n, v in values.items()}})
         if "line_until" in values:
             effects.lanes.add(row.address_id)
         if "verdict" in values or "retryable" in values:
             effects.turns.append(_turn(row, values))
-        if values.get("verdict") == DELIVERED and _goes_by_itself(row, heard[attempt_id]):
-            arrived.append(moves.Move(row.letter_id, row.campaign_id, row.target_id, row.channel, State.SENT, State.DELIVERED,
-                                      Reason.RECEIPT, attempt_id, {"lease_until": None}, arrived=True))
+        if values.get("verdict") == DELIVERED and row.letter_id not in arrived and _goes_by_itself(row, heard[attempt_id]):
+            arrived[row.letter_id] = moves.Move(
+                row.letter_id, row.campaign_id, row.target_id, row.channel, State.SENT, State.DELIVERED, Reason.RECEIPT, attempt_id,
+                _NO_LEASE, arrived=values.get("arrived_at", row.arrived_at))
         else:
             others.add(row.letter_id)
     for columns, rows in changed.items():
         _note(c, columns, rows)
     if arrived:
-        moved = moves.apply(c, arrived, now)
-        others |= {m.letter_id for m in arrived} - moved
-    again = [x for x in sorted(others) if settle.settle(c, x, now, Reason.RECEIPT, taken.get(x)) is State.QUEUED]
+        others |= arrived.keys() - moves.apply(c, list(arrived.values()), now)
+    again = [x for x in sorted(others) if settle.settle(c, x, now, Reason.RECEIPT, went.get(x)) is State.QUEUED]
     effects.lanes |= attempts.places_of(c, again)
     return effects
 

@@ -33,8 +33,8 @@ MOST = 200
 class Move:
     """One letter's change of state; `before` is what it must be in for the move to happen.
 
-    `values` sets more columns (a `channel` among them changes what is counted); `tries` is added, not set. `arrived`: its times
-    are those at which its attempts arrived, which the attempts say already.
+    `values` sets more columns (a `channel` among them changes what is counted); `tries` is added, not set. `arrived`: when it was
+    delivered, as its attempts say already; it was sent by then.
     """
 
     letter_id: str
@@ -46,7 +46,7 @@ class Move:
     why: Reason
     attempt_id: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
-    arrived: bool = False
+    arrived: datetime | None = None
 
 
 def apply(connection: Connection, moves: Sequence[Move], at: datetime, *, fenced: bool = False) -> set[str]:
@@ -104,7 +104,7 @@ def _by_letter(move: Move) -> str:
 def _alike(moves: Sequence[Move]) -> list[list[Move]]:
     groups: defaultdict[tuple[Any, ...], list[Move]] = defaultdict(list)
     for m in moves:
-        groups[m.before, m.after, m.why, m.arrived, tuple(sorted(m.values.items()))].append(m)
+        groups[m.before, m.after, m.why, m.arrived is not None, tuple(sorted(m.values.items()))].append(m)
     return list(groups.values())
 
 
@@ -119,7 +119,8 @@ def _statement(before: State, columns: tuple[str, ...], fenced: bool, arrived: b
         if "tries" in columns:
             values["tries"] = _LETTERS.c.tries + bindparam("new_tries", type_=_LETTERS.c.tries.type)
         if arrived:
-            values |= {"delivered_at": ARRIVED, "sent_at": case((_LETTERS.c.sent_at <= ARRIVED, _LETTERS.c.sent_at), else_=ARRIVED)}
+            at = bindparam("arrived0", type_=_LETTERS.c.delivered_at.type) if n == 1 else ARRIVED
+            values |= {"delivered_at": at, "sent_at": case((_LETTERS.c.sent_at <= at, _LETTERS.c.sent_at), else_=at)}
         return update(_LETTERS).where(*conditions).values(**values)
 
     return Each(build)
@@ -132,9 +133,9 @@ def _update(connection: Connection, group: Sequence[Move], at: datetime, fenced:
         values["counts"] = False
     elif one.before in UNCOUNTED and one.after not in EVIDENCE:
         values["counts"] = True
-    statement = _statement(one.before, tuple(values), fenced, one.arrived)
+    statement = _statement(one.before, tuple(values), fenced, one.arrived is not None)
     shared = {f"new_{k}": v for k, v in values.items()}
-    rows = [{"id": m.letter_id, "attempt": m.attempt_id} for m in sorted(group, key=_by_letter)]
+    rows = [{"id": m.letter_id, "attempt": m.attempt_id, "arrived": m.arrived} for m in sorted(group, key=_by_letter)]
     done: set[str] = set()
     for i in range(0, len(rows), MOST):
         done |= statement.run(connection, rows[i:i + MOST], shared)

@@ -17,14 +17,15 @@ _LINE, _LINES = 8192, 200
 class Wire:
     """One connection after its greeting. Whatever goes wrong is an OSError. One answer takes at most the socket's time-out."""
 
-    __slots__ = ("_end", "_read", "_socket", "patience", "smtp")
+    __slots__ = ("_end", "_read", "_set", "_socket", "patience", "smtp")
 
     def __init__(self, smtp: smtplib.SMTP) -> None:
         """Raises ConnectionError when the connection is closed already."""
         if smtp.sock is None:
             raise ConnectionError("closed")
         self.smtp, self._socket, self._read = smtp, smtp.sock, b""
-        self.patience, self._end = smtp.sock.gettimeout() or math.inf, math.inf
+        self.patience = self._set = smtp.sock.gettimeout() or math.inf
+        self._end = math.inf
 
     def within(self, end: float) -> None:
         """From now on everything is over at `end` (monotonic seconds), whatever the time-outs still allow."""
@@ -77,6 +78,6 @@ class Wire:
         left = min(end - time.monotonic(), self.patience)
         if left <= 0:
             raise TimeoutError("it took too long as a whole")
-        # A millisecond's difference is not worth a system call for each step of each mail.
-        if abs((self._socket.gettimeout() or math.inf) - left) > 0.001:
-            self._socket.settimeout(None if left == math.inf else left)
+        if abs(self._set - left) > 0.001:  # a millisecond's difference is not worth a system call for each step of each mail
+            self._socket.settimeout(left)
+            self._set = left
