@@ -334,7 +334,7 @@ def test_nothing_is_handed_over_after_the_office_has_closed_however_long_a_drain
     assert unproved.lane(COMMISSIONER.email[0]).next_wake_at is not None
 
 
-def test_a_lane_that_sleeps_long_is_looked_at_now_and_then_in_case_a_wake_up_was_lost(unproved: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sleeping_lane_is_looked_at_now_and_then_in_case_a_wake_up_was_lost(unproved: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     unproved.campaign(targets=(COMMISSIONER,))
     unproved.sink.faults["rcpt1"] = "450 4.2.1 later"
     first = unproved.write()
