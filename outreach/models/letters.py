@@ -149,7 +149,7 @@ class Attempt(Base):
     inquiry: Mapped[str | None] = mapped_column(String(100))
     """What asking brought while the outcome is unknown, for organizers: "2 faxes to this number since then"."""
     arrived_at: Mapped[datetime | None]
-    """When somebody first said that it arrived; kept when a bounce outranks that."""
+    """When it arrived, by the earliest moment that anybody has named; kept when a bounce outranks that."""
     waived_at: Mapped[datetime | None]
     """From then on what is known against it no longer counts (see `AttemptFact.waived`): the letter may go again."""
     cancel_asked_at: Mapped[datetime | None]
