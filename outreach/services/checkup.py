@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from outreach import migrate, queue
 from outreach.db import reading, utcnow
 from outreach.domain.pacing import parse_rules
-from outreach.queries import promises, upkeep
+from outreach.queries import promises, traces, upkeep
 from outreach.services import confirm_rules, pauses, polls
 from outreach.settings import Settings, SettingsInvalid, get_settings
 from outreach.transports.fax.ours import check_sender
@@ -63,6 +63,9 @@ def findings(now: datetime | None = None) -> Iterator[Finding]:
 
 
 def _settings(s: Settings) -> Iterator[Finding]:
+    if s.data_dir.exists() and s.data_dir.stat().st_mode & 0o077:
+        yield Finding("note", f"others on this machine can look into OUTREACH_DATA_DIR ({s.data_dir}), where letters are kept; "
+                              "if nobody needs that: chmod 700")
     if "sandbox" in (s.email_transport, s.fax_transport):
         yield Finding("note", "the sandbox is in use: nothing leaves this machine")
     for name, value in (("OPERATOR_NAME", s.operator_name), ("OPERATOR_ADDRESS", s.operator_address),
@@ -135,6 +138,10 @@ def _others(c: Connection, now: datetime) -> Iterator[str]:
         yield f"notices stuck in sending: {', '.join(notices)}; is the ticker running?"
     if forms := _unconfirmed(c, now - PATIENCE):
         yield f"submissions unconfirmed past their time: {', '.join(forms)}; is the ticker running?"
+    if named := traces.of_erased(c, SHOWN):
+        yield f"submissions that were erased and still name their writer: {', '.join(named)}; `outreach erase --submission ID` once more"
+    if counts := traces.of_days_past(c, now - PATIENCE):
+        yield f"counts of mails to a mailbox are kept for longer than a day ({counts}); is the ticker running?"
 
 
 def _unconfirmed(c: Connection, at: datetime) -> list[str]:
