@@ -15,6 +15,8 @@ from playwright.sync_api import Page, expect
 from tests.conftest import Service, eventually, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
+PROPOSED = ("housing@city.example", "+14165550137", "+14165550138")
+"""What the circular gives as the office's addresses; letters go to the first two."""
 PASSWORD = "kettle marble forgotten lighthouse"
 CIRCULAR = """From: Riverside Tenants <info@riverside.example>
 Subject: Stop the eviction of 12 Mill Lane -- WRITE TODAY
@@ -76,21 +78,21 @@ def write(service: Service, slug: str, n: int) -> None:
             eventually(lambda fields=fields: web.post(f"/c/{slug}", data=fields).status_code == 303)  # type: ignore[misc]
 
 
-def test_from_the_one_time_link_to_letters_and_back(evening: Service, open_page: Callable[..., Page]) -> None:
-    page = open_page(base_url=evening.url, viewport={"width": 390, "height": 844})
-
-    # a password and a second factor
-    link = re.search(r"http\S+/o/login/\S+", evening.log.read_text())
-    assert link
-    page.goto(link[0])
+def enter(page: Page, link: str, name: str) -> None:
+    """Follow a one-time link and set a password."""
+    page.goto(link)
     page.get_by_role("button", name="Sign in").click()
     clean(page)
-    page.get_by_label("Your name").fill("Robin Okafor")
+    page.get_by_label("Your name").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("The same once more", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Set the password").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your authenticator app")
     clean(page)
+
+
+def secure(page: Page) -> None:
+    """Set up the second factor, and keep the recovery codes."""
     page.get_by_label("Six digits").fill(pyotp.TOTP(page.locator("#key").inner_text().replace(" ", "")).now())
     page.get_by_role("button", name="Check the code").click()
     expect(page.locator("#codes li")).to_have_count(10)
@@ -99,7 +101,9 @@ def test_from_the_one_time_link_to_letters_and_back(evening: Service, open_page:
     expect(page.get_by_role("heading", level=1)).to_have_text("Your campaigns")
     clean(page)
 
-    # a circular becomes a campaign
+
+def published(page: Page) -> str:
+    """Make a campaign of the circular and put it online, as an organizer; returns its slug."""
     page.goto("/o/terms?next=/o/new")
     page.get_by_label("I have read this").check()
     page.get_by_role("button", name="Accept").click()
@@ -119,26 +123,73 @@ def test_from_the_one_time_link_to_letters_and_back(evening: Service, open_page:
         page.get_by_role("button", name=button).click()
         expect(page.get_by_role("button", name=button)).to_have_count(0)
     clean(page)
-    if page.get_by_label("I know what is open").count():
-        page.get_by_label("I know what is open").check()
+    page.get_by_label("I know what is open").check()
     page.get_by_role("button", name="Publish").click()
     expect(page.locator(".state-word")).to_have_text(re.compile("live", re.I))
-    slug = page.url.split("/o/c/")[1].split("/")[0]
+    expect(page.locator(".said")).to_contain_text("The operator has been asked to approve 2 new addresses; letters to them wait so long.")
+    return page.url.split("/o/c/")[1].split("/")[0]
 
-    # its addresses wait for the operator, who is told of them
-    page.goto("/o/operator")
-    clean(page)
-    for _ in range(3):
-        if page.get_by_role("button", name=re.compile("^Approve")).count():
-            page.get_by_role("button", name=re.compile("^Approve")).first.click()
-    expect(page.get_by_role("button", name=re.compile("^Approve"))).to_have_count(0)
 
-    # five people write, and it goes out
+def told(operator: Page) -> None:
+    """Until the operator's page has the alert, which the ticker opens."""
+    def there() -> bool:
+        operator.goto("/o/operator")
+        return operator.locator("#alerts .card").filter(has_text="housing@city.example").count() == 1
+
+    eventually(there, every=1)
+    clean(operator)
+
+
+def approved(operator: Page) -> None:
+    """From the alert to the address, and one tap on each."""
+    alert = operator.locator("#alerts .card").filter(has_text="housing@city.example")
+    expect(alert).to_contain_text("nothing is sent there until you approve it")
+    alert.get_by_role("link", name="See what can be done").click()
+    expect(operator.locator("#proposed")).to_contain_text("5 letters wait for it")
+    for left, value in enumerate(PROPOSED):
+        button = operator.get_by_role("button", name=f"Approve {value}", exact=True)
+        expect(operator.get_by_role("button", name=re.compile("^Approve"))).to_have_count(len(PROPOSED) - left)
+        button.click()
+        expect(operator.locator(".said")).to_contain_text(f"{value} is approved")
+    expect(operator.get_by_role("button", name=re.compile("^Approve"))).to_have_count(0)
+
+
+def test_from_the_one_time_link_to_letters_and_back(evening: Service, open_page: Callable[..., Page]) -> None:
+    operator, page = (open_page(base_url=evening.url, viewport={"width": 390, "height": 844}) for _ in range(2))
+
+    # a password and a second factor; and somebody else, who may make campaigns but not approve addresses
+    link = re.search(r"http\S+/o/login/\S+", evening.log.read_text())
+    assert link
+    enter(operator, link[0], "Robin Okafor")
+    secure(operator)
+    invited = re.search(r"/o/login/\S+", evening.cli("organizer", "invite", "eva@riverside.example"))
+    assert invited
+    enter(page, invited[0], "Eva Lindqvist")
+    secure(page)
+
+    # a circular becomes a campaign
+    slug = published(page)
+    answer = page.goto("/o/operator")
+    assert answer is not None and answer.status == 404  # she is no operator
+
+    # five people write; their letters wait, and every page says for what
     write(evening, slug, 5)
+    assert "has still to approve the address of" in httpx.get(f"{evening.url}/c/{slug}").text
     page.goto(f"/o/c/{slug}/")
     expect(page.locator("main")).to_contain_text("5 from 5 forms")
+    expect(page.locator("#live-matters")).to_contain_text(
+        "An e-mail address of Housing Commissioner Dana Whitlock waits for the operator’s approval")
+    expect(page.locator(".answer-short").first).to_have_text("No")
+    clean(page)
+
+    # the operator is told, and approves; then it goes, and nothing has before
+    told(operator)
+    assert gone(evening, slug) == (0, 0)
+    approved(operator)
     eventually(lambda: sum(gone(evening, slug)) == 1, every=1)
+    page.goto(f"/o/c/{slug}/")
     expect(page.locator("main")).to_contain_text("20 an hour")
+    expect(page.locator("#live")).not_to_contain_text("waits for the operator’s approval")
 
     # faster: what waits finds the new limit
     page.goto(f"/o/c/{slug}/levers")
