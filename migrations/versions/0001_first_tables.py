@@ -546,6 +546,22 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'unconfirmed'"),
         sqlite_where=sa.text("state = 'unconfirmed'"),
     )
+    op.create_index(
+        "ix_submissions_unproved",
+        "submissions",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('expired', 'withdrawn') AND confirmed_at IS NULL AND erased_at IS NULL"),
+        sqlite_where=sa.text("state IN ('expired', 'withdrawn') AND confirmed_at IS NULL AND erased_at IS NULL"),
+    )
+    op.create_index(
+        "ix_submissions_network",
+        "submissions",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("network IS NOT NULL"),
+        sqlite_where=sa.text("network IS NOT NULL"),
+    )
     op.create_table(
         "target_addresses",
         sa.Column("target_id", sa.Integer(), nullable=False),

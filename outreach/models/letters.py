@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from outreach.domain.letters import EVIDENCE, UNCOUNTED, State, Verdict
 from outreach.models.base import CLUSTERED, Base, BigKey, Id, one_of
 
+_UNPROVED = "state IN ('expired', 'withdrawn') AND confirmed_at IS NULL AND erased_at IS NULL"
+
 
 class Submission(Base):
     """One send of the form by one supporter, frozen as submitted."""
@@ -57,6 +59,10 @@ class Submission(Base):
         Index("ix_submissions_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL"), sqlite_where=text("asked_at IS NOT NULL")),
         Index("ix_submissions_unconfirmed", "created_at", postgresql_where=text("state = 'unconfirmed'"),
               sqlite_where=text("state = 'unconfirmed'")),
+        # Never confirmed and not scrubbed yet; those that still can be confirmed are in the index before.
+        Index("ix_submissions_unproved", "created_at", postgresql_where=text(_UNPROVED), sqlite_where=text(_UNPROVED)),
+        Index("ix_submissions_network", "created_at", postgresql_where=text("network IS NOT NULL"),
+              sqlite_where=text("network IS NOT NULL")),
         CLUSTERED,
     )
 

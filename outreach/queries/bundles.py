@@ -43,7 +43,8 @@ def waiting_carriers(connection: Connection, campaign_id: int, *, target_id: int
                      address_id: int | None = None) -> Sequence[Row[Any]]:
     """Letters that carry a bundle which waits, by id: whole rows, and key of the target."""
     member = L.alias("member")
-    carrying = select(member.c.carried_by).where(member.c.carried_by.is_not(None), member.c.campaign_id == campaign_id)
+    # Not the bare column: the index of all letters of a campaign is no way to the few that are carried.
+    carrying = select(member.c.carried_by).where(member.c.carried_by.is_not(None), func.coalesce(member.c.campaign_id, 0) == campaign_id)
     chosen = select(L, T.c.key).join(T, T.c.id == L.c.target_id).where(L.c.id.in_(carrying), L.c.carries, _QUEUED)
     if target_id is not None:
         chosen = chosen.where(L.c.target_id == target_id)

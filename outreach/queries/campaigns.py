@@ -137,7 +137,9 @@ def stranded(connection: Connection, campaign_ids: Sequence[int]) -> Sequence[An
 def unusable_places(connection: Connection, now: datetime) -> Sequence[Any]:
     """Where queued letters of campaigns that go on stand at an address of their target that is blocked, suspect or proposed:
     campaign_id and the columns of `stranded`. Looks at no letter where there is no such address."""
-    stands = select(L.c.id).where(L.c.address_id == TA.c.address_id, L.c.target_id == TA.c.target_id, _QUEUED).limit(1).scalar_subquery()
+    # In the index's order, or Postgres, where it expects many, would look through others' letters for the first.
+    stands = (select(L.c.id).where(L.c.address_id == TA.c.address_id, L.c.target_id == TA.c.target_id, _QUEUED)
+              .order_by(L.c.not_before, L.c.submitted_at, L.c.id).limit(1).scalar_subquery())
     return connection.execute(
         select(T.c.campaign_id, TA.c.target_id, TA.c.address_id, A.c.channel, A.c.state, C.c.fall_back)
         .select_from(A.join(TA, TA.c.address_id == A.c.id).join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id))
@@ -146,13 +148,26 @@ def unusable_places(connection: Connection, now: datetime) -> Sequence[Any]:
 
 
 def foreign_places(connection: Connection, now: datetime) -> Sequence[Any]:
-    """The same for addresses that a later version of the campaign has taken from the target. Reads what is queued in campaigns that
-    have been changed."""
+    """The same for addresses that a later version of the campaign has taken from the target. Reads one letter of each line."""
     its_own = select(TA.c.target_id).where(TA.c.target_id == L.c.target_id, TA.c.address_id == L.c.address_id).exists()
     return connection.execute(
-        select(L.c.campaign_id, L.c.target_id, L.c.address_id, A.c.channel, A.c.state, C.c.fall_back).distinct()
-        .select_from(L.join(A, A.c.id == L.c.address_id).join(C, C.c.id == L.c.campaign_id).join(V, V.c.id == C.c.version_id))
-        .where(_QUEUED, V.c.number > 1, *_goes_on(now), ~its_own).order_by(L.c.target_id, L.c.address_id)).all()
+        select(L.c.campaign_id, L.c.target_id, L.c.address_id, A.c.channel, A.c.state, C.c.fall_back)
+        .select_from(_FIRST_IN_LINE.join(L, L.c.id == _FIRST_IN_LINE.c.id).join(A, A.c.id == L.c.address_id)
+                     .join(C, C.c.id == L.c.campaign_id).join(V, V.c.id == C.c.version_id))
+        .where(V.c.number > 1, *_goes_on(now), ~its_own).order_by(L.c.target_id, L.c.address_id)).all()
+
+
+def _first_in_line() -> Any:
+    """A letter of each line (of each target at each address): from one to the next in the index, over all the others."""
+    here, x = L.alias("here"), L.alias("x")
+    line = select(x.c.id).where(x.c.state == literal_column(f"'{State.QUEUED.value}'")).order_by(x.c.address_id, x.c.target_id).limit(1)
+    found = select(line.scalar_subquery().label("id")).cte("line", recursive=True)
+    same_address = line.where(x.c.address_id == here.c.address_id, x.c.target_id > here.c.target_id).correlate(here).scalar_subquery()
+    next_address = line.where(x.c.address_id > here.c.address_id).correlate(here).scalar_subquery()
+    return found.union_all(select(func.coalesce(same_address, next_address)).select_from(found.join(here, here.c.id == found.c.id)))
+
+
+_FIRST_IN_LINE = _first_in_line()
 
 
 def _goes_on(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_colum
 
 from outreach.domain.letters import Channel, Reason, State, Verdict
 from outreach.models import Address, Attempt, Campaign, Letter, Receipt, Submission, Target, table
+from outreach.queries.ordering import afterwards
 
 L, AT, A, C, R, T, S = (table(Letter), table(Attempt), table(Address), table(Campaign), table(Receipt), table(Target),
                         table(Submission))
@@ -61,7 +62,7 @@ def calls_to_ask_about(connection: Connection, now: datetime, *, after: timedelt
 
 def calls_given_up(connection: Connection, before: datetime, most: int, *, locked: bool = False) -> Sequence[Any]:
     """Accepted fax attempts begun before `before` of whose end nothing was ever said, perhaps locked by id: id, letter_id."""
-    found = select(AT.c.id, AT.c.letter_id).where(_UNENDED, AT.c.started_at <= before).order_by(AT.c.id).limit(most)
+    found = select(AT.c.id, AT.c.letter_id).where(_UNENDED, AT.c.started_at <= before).order_by(afterwards(AT.c.id)).limit(most)
     return connection.execute(found.with_for_update() if locked else found).all()
 
 

@@ -25,7 +25,8 @@ from outreach.models import (
     table,
 )
 from outreach.queries.notices import REMINDER, asked_after
-from outreach.queries.pauses import NOT_SPENT, PAUSED_TARGETS, SPENT
+from outreach.queries.ordering import afterwards
+from outreach.queries.pauses import PAUSED_TARGETS, SPENT
 
 L, C, LANE, AT = table(Letter), table(Campaign), table(Lane), table(Attempt)
 N, S, EV, A = table(Notice), table(Submission), table(LetterEvent), table(Address)
@@ -33,6 +34,8 @@ COUNTERS, DELTAS, T, TA = table(Counter), table(CounterDelta), table(Target), ta
 _MOVED = (L.c.id, L.c.campaign_id, L.c.target_id, L.c.channel, L.c.state)
 """What a move of a letter needs."""
 
+_UNCONFIRMED = S.c.state == literal_column("'unconfirmed'")
+"""Written out, not bound: SQLite takes a partial index only so."""
 _NOT_GONE = (State.UNCONFIRMED.value, State.HELD.value, State.QUEUED.value)
 
 
@@ -125,7 +128,7 @@ def never_confirmed(connection: Connection, before: datetime, mailed_before: dat
     old = and_(S.c.created_at < before, ~asked_after(S.c.id, "confirm", mailed_before))
     return list(connection.execute(
         select(S.c.id).join(C, C.c.id == S.c.campaign_id)
-        .where(S.c.state == "unconfirmed", or_(old, C.c.deadline <= now)).order_by(S.c.id).limit(most)).scalars())
+        .where(_UNCONFIRMED, or_(old, C.c.deadline <= now)).order_by(afterwards(S.c.id)).limit(most)).scalars())
 
 
 def unconfirmed_letters(connection: Connection, submission_ids: Sequence[str]) -> Sequence[Any]:
@@ -146,8 +149,9 @@ def not_reminded(connection: Connection, campaign_id: int, made: tuple[datetime,
     and email."""
     told = select(N.c.id).where(N.c.kind == REMINDER, N.c.ref == S.c.id).exists()
     return connection.execute(
-        select(S.c.id, S.c.email).where(S.c.campaign_id == campaign_id, S.c.state == "unconfirmed", ~told, S.c.created_at.between(*made),
-                                        ~asked_after(S.c.id, "confirm", made[1]))
+        # Not the bare column: the index of all that a campaign was ever sent is no way to the few that are unconfirmed.
+        select(S.c.id, S.c.email).where(func.coalesce(S.c.campaign_id, 0) == campaign_id, _UNCONFIRMED, ~told,
+                                        S.c.created_at.between(*made), ~asked_after(S.c.id, "confirm", made[1]))
         .order_by(S.c.created_at).limit(most)).all()
 
 
@@ -158,7 +162,7 @@ def to_ask(connection: Connection, most: int) -> Sequence[Any]:
     return connection.execute(
         select(S.c.id, S.c.campaign_id, S.c.email, S.c.asked_at).join(C, C.c.id == S.c.campaign_id)
         .where(S.c.asked_at.is_not(None), S.c.erased_at.is_(None), S.c.withdrawn_at.is_(None), C.c.state.in_(("live", "paused")), ~told)
-        .order_by(S.c.id).limit(most)).all()
+        .order_by(afterwards(S.c.id)).limit(most)).all()
 
 
 def unanswered(connection: Connection, before: datetime, mailed_before: datetime, now: datetime, most: int) -> list[str]:
@@ -167,19 +171,20 @@ def unanswered(connection: Connection, before: datetime, mailed_before: datetime
     old = and_(S.c.asked_at < before, ~asked_after(S.c.id, "ask", mailed_before))
     return list(connection.execute(
         select(S.c.id).join(C, C.c.id == S.c.campaign_id)
-        .where(S.c.asked_at.is_not(None), or_(old, C.c.deadline <= now)).order_by(S.c.id).limit(most)).scalars())
+        .where(S.c.asked_at.is_not(None), or_(old, C.c.deadline <= now)).order_by(afterwards(S.c.id)).limit(most)).scalars())
 
 
 def forgotten_lanes(connection: Connection, most: int, but_not: Collection[str] = ()) -> list[int]:
     """Address ids of lanes in which something waits while nobody holds them or means to look; lanes of channels on which all is
     paused (`but_not`) left out."""
-    waits = select(L.c.id).join(C, C.c.id == L.c.campaign_id).join(A, A.c.id == L.c.address_id).where(
-        L.c.address_id == LANE.c.address_id, L.c.state == State.QUEUED.value, C.c.state == "live", A.c.state == "ok",
-        L.c.target_id.not_in(PAUSED_TARGETS), NOT_SPENT).exists()
-    # Or each queued letter of a campaign that is paused, or has no money left, would be looked at.
-    live = (select(TA.c.address_id).join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id)
-            .join(A, A.c.id == TA.c.address_id)
-            .where(C.c.state == "live", T.c.id.not_in(PAUSED_TARGETS), or_(A.c.channel != "fax", C.c.id.not_in(SPENT))))
-    return list(connection.execute(select(LANE.c.address_id).where(
-        LANE.c.next_wake_at.is_(None), LANE.c.holder.is_(None), LANE.c.queue.not_in(but_not), LANE.c.address_id.in_(live), waits)
+    # In the index's order, or Postgres, where it expects many, would look through others' letters for the first.
+    stands = (select(L.c.id).where(L.c.address_id == TA.c.address_id, L.c.target_id == TA.c.target_id,
+                                   L.c.state == literal_column(f"'{State.QUEUED.value}'"))
+              .order_by(L.c.not_before, L.c.submitted_at, L.c.id).limit(1).scalar_subquery())
+    return list(connection.execute(
+        select(LANE.c.address_id).distinct()
+        .select_from(LANE.join(TA, TA.c.address_id == LANE.c.address_id).join(T, T.c.id == TA.c.target_id)
+                     .join(C, C.c.id == T.c.campaign_id).join(A, A.c.id == LANE.c.address_id))
+        .where(LANE.c.next_wake_at.is_(None), LANE.c.holder.is_(None), LANE.c.queue.not_in(but_not), C.c.state == "live", A.c.state == "ok",
+               T.c.id.not_in(PAUSED_TARGETS), or_(A.c.channel != "fax", C.c.id.not_in(SPENT)), stands.is_not(None))
         .order_by(LANE.c.address_id).limit(most)).scalars())

@@ -18,6 +18,7 @@ from outreach.models import Letter, table
 from outreach.queries import bundles, delivery, letters
 from outreach.services import campaigns, forecast, pauses
 from outreach.settings import get_settings
+from tests.services.effort import effort
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 
 MANY = 3000
@@ -83,36 +84,12 @@ class Line:
     def costs(self) -> dict[str, int]:
         """What each question about the lane costs now."""
         now, at = self.desk.now, self.address
-        return {name: _effort(ask) for name, ask in {
+        return {name: effort(ask) for name, ask in {
             "waiting": lambda c: delivery.waiting(c, at, now, self.targets[:1], 4),
             "waiting, several targets": lambda c: delivery.waiting(c, at, now, self.targets, 4),
             "waiting targets": lambda c: delivery.waiting_targets(c, at, now),
             "next": lambda c: delivery.next_waiting_at(c, at, now),
         }.items()}
-
-
-def _effort(ask: Callable[[Connection], object]) -> int:
-    """What a question costs: steps of SQLite's machine, or rows of letters that Postgres has read."""
-    with reading() as c:
-        ask(c)  # whatever is to be compiled is
-        if c.dialect.name == "sqlite":
-            steps = 0
-
-            def step() -> None:
-                nonlocal steps
-                steps += 1
-
-            driver: Any = c.connection.driver_connection
-            driver.set_progress_handler(step, 1)
-            try:
-                ask(c)
-            finally:
-                driver.set_progress_handler(None, 1)
-            return steps
-        read = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'letters'")
-        before = c.execute(read).scalar_one()
-        ask(c)
-        return int(c.execute(read).scalar_one() - before)
 
 
 def _no_dearer(line: Line, **values: Any) -> None:
@@ -131,9 +108,9 @@ def test_what_a_drain_asks_costs_the_same_however_many_wait(desk: Desk, counted:
 def test_who_is_first_or_last_in_line_costs_the_same_however_many_wait(desk: Desk, counted: bool) -> None:
     line = Line(desk, counted=counted)
     line.grow(MANY // 10)
-    few = [_effort(lambda c, last=last: bundles.lone(c, line.targets[0], line.address, 1, last=last)) for last in (False, True)]  # type: ignore[misc]
+    few = [effort(lambda c, last=last: bundles.lone(c, line.targets[0], line.address, 1, last=last)) for last in (False, True)]  # type: ignore[misc]
     line.grow(MANY)
-    many = [_effort(lambda c, last=last: bundles.lone(c, line.targets[0], line.address, 1, last=last)) for last in (False, True)]  # type: ignore[misc]
+    many = [effort(lambda c, last=last: bundles.lone(c, line.targets[0], line.address, 1, last=last)) for last in (False, True)]  # type: ignore[misc]
     assert max(many) <= 1.2 * max(few) + 5
 
 
@@ -147,21 +124,24 @@ def test_a_letter_s_place_in_line_costs_the_same_however_many_wait(desk: Desk, c
         lambda c: letters.ahead_of(c, first, 50), lambda c: letters.ahead_of(c, line.last, 50),
         lambda c: letters.of_others(c, line.last, 50), lambda c: letters.of_others(c, other, 50)]
     line.grow(MANY // 10)
-    few = [_effort(ask) for ask in questions]
+    few = [effort(ask) for ask in questions]
     line.grow(MANY)
-    many = [_effort(ask) for ask in questions]
+    many = [effort(ask) for ask in questions]
     assert all(n <= 1.2 * before + 5 for n, before in zip(many, few, strict=True)), (few, many)
     with reading() as c:
         assert [ask(c) for ask in questions] == [0, 50, {other.campaign_id: 1}, {line.last.campaign_id: 51}]
 
 
-def test_a_forecast_costs_the_same_however_many_wait(desk: Desk, counted: bool) -> None:
+def test_a_forecast_and_who_carries_a_bundle_cost_the_same_however_many_wait(desk: Desk, counted: bool) -> None:
     line = Line(desk, counted=counted)
     campaign, settings = campaigns.get("night-bus"), get_settings()
+    questions: list[Callable[[Connection], object]] = [
+        lambda c: forecast.lanes_of(c, campaign, desk.now, settings), lambda c: bundles.waiting_carriers(c, campaign.id)]
     line.grow(MANY // 10)
-    few = _effort(lambda c: forecast.lanes_of(c, campaign, desk.now, settings))
+    few = [effort(ask) for ask in questions]
     line.grow(MANY)
-    assert _effort(lambda c: forecast.lanes_of(c, campaign, desk.now, settings)) <= 1.2 * few + 5
+    many = [effort(ask) for ask in questions]
+    assert all(n <= 1.2 * before + 5 for n, before in zip(many, few, strict=True)), (few, many)
 
 
 def test_what_a_drain_asks_costs_the_same_however_many_are_put_off(desk: Desk, counted: bool) -> None:
