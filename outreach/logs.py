@@ -26,6 +26,7 @@ KNOWN = frozenset("""
     channel provider transport queue job worker child step process pid host port slot
     state before after reason verdict kind action setting path method status language
     count letters mails faxes total due waiting claimed sent delivered failed refused unknown requeued expired orphans pages bytes places
+    moved ended asked cancelled left
     seconds milliseconds until at since delay place window tries size limit revision code signal uptime changed webhook
 """.split())
 """Keys whose text may be logged. `address` is the row's id, never its value."""
