@@ -109,8 +109,8 @@ def _values(look: Look, rights: frozenset[Right], shown: int) -> dict[str, Any]:
     return {
         "look": look, "answers": live_words.answers(look), "rights": rights, "Right": Right, "base": f"/o/c/{look.campaign.slug}/",
         "matters": live_words.matters(look), "lanes": [_lane(x, look.at) for x in lanes[:shown]],
-        "few": FEW, "targets": look.targets[:shown], "more_lanes": len(lanes[shown:]), "more_targets": len(look.targets[shown:]), "names": names,
-        "means": {s.value: w for s, w in letter_words.MEANS.items()}, "bar": _bar(look.letters), "kinds": KINDS,
+        "few": FEW, "targets": look.targets[:shown], "more_lanes": len(lanes[shown:]), "more_targets": len(look.targets[shown:]),
+        "names": names, "means": {s.value: w for s, w in letter_words.MEANS.items()}, "bar": _bar(look.letters), "kinds": KINDS,
         "stock": _stock(look), "flow": _flow(look), "stock_bands": [(b, charts.swatch(b)) for b in STOCK],
         "flow_bands": [(b, charts.swatch(b)) for b in FLOW], "points": [(label, p) for label, p in
                                                                      zip(_labels(look.series, full=True), look.series.points, strict=True)],

@@ -115,10 +115,15 @@ def _deadline(look: Look) -> Answer:
     left = time_left(deadline - look.at, LANGUAGE)
     if look.campaign.state not in ("live", "paused"):
         return Answer(question, left.capitalize(), f"It is {on}.", "none")
-    missing = sum(x.forecast.misses for x in look.lanes)
+    missing = sum(x.forecast.misses for x in look.lanes if x.forecast.why not in STANDS)
+    standing = sum(x.forecast.waiting for x in look.lanes if x.forecast.why in STANDS)
     if missing:
-        return Answer(question, f"{_n(missing)} will miss it", f"It is {on}; {left}. Lane by lane below, with the pace that would do.",
-                      "bad")
+        more = f" {standing:,} more stand still." if standing else ""
+        return Answer(question, f"{_n(missing)} will miss it", f"It is {on}; {left}.{more} Lane by lane below, with the pace that "
+                      "would do.", "bad")
+    if standing:
+        return Answer(question, "Not while sending stands still", f"{_n(standing)} wait where nothing is sent now; lane by lane below. "
+                      f"The deadline is {on}; {left}.", "bad")
     ends = [x.forecast.empty_at for x in look.lanes if x.forecast.empty_at]
     if ends:
         return Answer(question, "Yes", f"The last letter that waits now goes about {at_clock(look, max(ends))}. The deadline is {on}; "
