@@ -106,7 +106,7 @@ _FREE = and_(L.c.carried_by.is_(None), or_(L.c.not_before.is_(None), L.c.not_bef
 MAY_GO = and_(L.c.state == State.QUEUED.value, _FREE)
 """The condition under which a queued letter may be handed over, whoever asks: campaign live, in time, not taken back, not paused.
 Takes the parameters `now` and `transport` (see `NOT_PAUSED`). Statements on the hot path are built once; building one costs more
-than running it."""
+than running it. What looks at a letter's own row stands in `_line`, too; all else is the same for a target's whole line there."""
 NAMED_MAY_GO = and_(func.coalesce(L.c.state, "") == State.QUEUED.value, _FREE)
 """The same for letters that are named by their ids. No index of what is queued serves it: Postgres would walk through all of it
 as long as its statistics say that nothing is queued."""
@@ -117,8 +117,8 @@ _NAMED = (select(*_LETTER_COLUMNS).select_from(_LETTER_FROM).where(L.c.id.in_(bi
 
 
 def _line(address: ColumnElement[int], target: ColumnElement[int]) -> tuple[Select[Any], Select[Any]]:
-    """A target's line at an address, as `ix_letters_waiting` has it, submitted_at and id: what was never put off, in order of
-    submission; and what was put off and is due again, the longest due first. What holds up all of it is not asked here."""
+    """A target's line at an address, as `ix_letters_waiting` has it (docs/decisions/0025), submitted_at and id: what was never put
+    off, in order of submission; and what was and is due again, the longest due first. What holds up all of it is not asked here."""
     x = L.alias("in_line")
     own = select(x.c.submitted_at, x.c.id).where(
         x.c.address_id == address, x.c.target_id == target, _queued(x), x.c.carried_by.is_(None), x.c.withdrawn_at.is_(None))
