@@ -26,7 +26,7 @@ from outreach.logs import get
 from outreach.models import Notice, Suppression, table
 from outreach.queries import notices as queries
 from outreach.queue import QueueName, ring
-from outreach.services import inboxes, leases, mailboxes, notice_mails
+from outreach.services import breakers, inboxes, leases, mailboxes, notice_mails
 from outreach.services.mailboxes import CAPPED
 from outreach.settings import Settings, get_settings
 from outreach.transports.base import Accepted, MailSession, NotStarted, Outcome, Refused, Unknown
@@ -73,8 +73,12 @@ def due(now: datetime) -> bool:
 def drain(*, seconds: float | None = None, clock: Callable[[], datetime] = utcnow) -> int:
     """Send due notices for about `seconds`. Returns how many hand-overs were made."""
     settings = get_settings()
+    provider = transport_name(Channel.EMAIL, settings)
     end = time.monotonic() + (settings.slice_seconds if seconds is None else seconds)
     sent, idle_since = 0, time.monotonic()
+    resting, troubled = breakers.open_until(provider, clock())
+    if resting is not None:
+        return 0
     try:
         while time.monotonic() < end:
             if not due(clock()):
@@ -88,7 +92,12 @@ def drain(*, seconds: float | None = None, clock: Callable[[], datetime] = utcno
                     _record(row, outcome, clock(), began)
                     sent += 1
                     if isinstance(outcome, NotStarted) and outcome.down:
+                        if outcome.limited:  # it counts letters and mails of our own together
+                            breakers.trip(provider, outcome.why, clock(), retry_after=outcome.retry_after)
                         return sent
+                    if troubled and isinstance(outcome, Accepted):
+                        breakers.mend(provider)
+                        troubled = False
             idle_since = time.monotonic()
     except TransportDown as e:
         log.warning("transport.down", queue="notice", auth=e.auth, error=str(e)[:200])

@@ -13,7 +13,7 @@ from outreach.domain.letters import Channel, Reason, Verdict
 from outreach.domain.retry import SCHEDULES
 from outreach.models import Address, Attempt, Breaker, Lane, Letter, table
 from outreach.queue import QueueName
-from outreach.services import breakers, campaigns, deliver, settle
+from outreach.services import breakers, campaigns, deliver, notices, settle
 from outreach.settings import get_settings
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 from tests.transports.servers import Answer, HttpServer, free_port, running
@@ -425,3 +425,19 @@ def test_what_gets_through_counts_against_what_ran_out_of_tries(unproved: Desk) 
     unproved.send()
     unproved.sweep()
     assert campaigns.get("night-bus").state == "live"
+
+
+def test_our_own_mails_rest_with_the_provider_that_asked_for_it(desk: Desk) -> None:
+    desk.campaign(targets=(COUNCIL,))
+    desk.write(targets=("council",))  # whose writer is asked to confirm
+    with running(HttpServer(lambda _: Answer(202, None, {"X-Message-Id": "m"}))) as sendgrid:
+        desk.set(email_transport="sendgrid", sendgrid_api_key="SG.key", sendgrid_url=sendgrid.url)
+        sendgrid.faults.append(Answer(429, {}, {"Retry-After": "120"}))
+        for _ in range(10):
+            notices.drain(seconds=5, clock=desk.clock)
+            desk.later(seconds=10)
+        assert len(sendgrid.asked) == 1
+        assert [(n.state, n.tries) for n in desk.notices()] == [("queued", 0)]
+        desk.later(seconds=30)
+        notices.drain(seconds=5, clock=desk.clock)
+    assert ([n.state for n in desk.notices()], desk.rows(Breaker)) == (["sent"], [])
