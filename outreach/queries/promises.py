@@ -27,7 +27,7 @@ from outreach.models import (
     TargetAddress,
     table,
 )
-from outreach.queries.campaigns import LETTER_CHANNELS
+from outreach.queries.campaigns import LETTER_CHANNELS, foreign_places
 from outreach.queries.pauses import NOT_SPENT, PAUSED_TARGETS
 
 L, C, A, AT, LANE, EV = table(Letter), table(Campaign), table(Address), table(Attempt), table(Lane), table(LetterEvent)
@@ -35,6 +35,8 @@ COUNTERS, DELTAS, HOURS, T, TA, V, N, R, S = (
     table(Counter), table(CounterDelta), table(CounterHour), table(Target), table(TargetAddress), table(CampaignVersion), table(Notice),
     table(Receipt), table(Submission))
 _OPEN = AT.c.verdict == Verdict.OPEN.value
+# Written out, not bound: SQLite takes partial indexes only so.
+_QUEUED = L.c.state == literal_column(f"'{State.QUEUED.value}'")
 _SENDING = L.c.state == State.SENDING.value
 _HOLDS_A_PLACE = (State.HELD.value, State.QUEUED.value, State.SENDING.value, State.UNKNOWN.value)
 _HOLDS_NONE = (State.UNCONFIRMED.value, State.CANCELLED.value, State.EXPIRED.value)
@@ -107,18 +109,23 @@ def _goes_on(now: datetime) -> tuple[ColumnElement[bool], ...]:
 def at_no_address(connection: Connection, now: datetime, before: datetime, most: int) -> list[str]:
     """Queued since before `before` at an address that is blocked or not their target's, or at another unusable one although their
     target has one that can be used: the sweep should have brought them on."""
-    its_own = select(TA.c.target_id).where(TA.c.target_id == L.c.target_id, TA.c.address_id == L.c.address_id).exists()
-    return list(connection.execute(select(L.c.id).select_from(_may_go(L)).where(
-        L.c.state == State.QUEUED.value, L.c.state_at < before, *_goes_on(now),
-        or_(A.c.state == "blocked", and_(A.c.state == "ok", ~its_own), and_(A.c.state != "ok", _elsewhere())))
-        .order_by(L.c.id).limit(most)).scalars())
+    found = set(_at_unusable(connection, now, most, L.c.state_at < before, or_(A.c.state == "blocked", _elsewhere())))
+    if foreign := [(p.target_id, p.address_id) for p in foreign_places(connection, now) if p.state == "ok"]:
+        found |= set(connection.execute(select(L.c.id).select_from(_may_go(L)).where(
+            _QUEUED, L.c.state_at < before, *_goes_on(now), tuple_(L.c.target_id, L.c.address_id).in_(foreign))
+            .order_by(L.c.id).limit(most)).scalars())
+    return sorted(found)[:most]
 
 
 def at_doubtful_address(connection: Connection, now: datetime, most: int) -> list[str]:
     """Queued at their target's only address, which is suspect or waits for approval: until somebody has looked at it."""
+    return _at_unusable(connection, now, most, A.c.state != "blocked", ~_elsewhere())
+
+
+def _at_unusable(connection: Connection, now: datetime, most: int, *wrong: ColumnElement[bool]) -> list[str]:
+    """Queued letters of campaigns that go on, at addresses that are not in use."""
     return list(connection.execute(select(L.c.id).select_from(_may_go(L)).where(
-        L.c.state == State.QUEUED.value, *_goes_on(now), A.c.state.in_(("suspect", "proposed")), ~_elsewhere())
-        .order_by(L.c.id).limit(most)).scalars())
+        _QUEUED, A.c.state != literal_column("'ok'"), *_goes_on(now), *wrong).order_by(L.c.id).limit(most)).scalars())
 
 
 def _elsewhere() -> ColumnElement[bool]:
