@@ -44,7 +44,8 @@ def start(c: Connection, row: Any, now: datetime) -> datetime | None:
     later = frees or counted_until(now)
     waiting = queries.due_for(c, row.mailbox, now, _transport(), PER_DAY)
     placed = _placed([row, *waiting], PER_DAY - used)
-    _put_off(c, row.mailbox, placed, now, later)
+    if len(waiting) == PER_DAY or any(n.id not in placed for n in waiting):
+        _put_off(c, row.mailbox, placed, now, later)
     if row.id not in placed:
         return later
     c.execute(dialect_insert(c, _USE).values(mailbox=row.mailbox, until=counted_until(now), n=1)
@@ -67,11 +68,15 @@ def _put_off(c: Connection, mailbox: str, but: set[str], now: datetime, later: d
     c.execute(update(_NOTICES).where(beyond).values(not_before=later, **limited), given)
 
 
-def give_back(c: Connection, mailbox: str, started: datetime, now: datetime) -> None:
-    """A mail that started then has certainly not gone and needs its place no more: what was put off is looked at again."""
+def give_back(c: Connection, mailbox: str, started: datetime) -> None:
+    """A mail that started then has certainly not gone."""
     queries.lock_mailbox(c, mailbox)
     c.execute(update(_USE).where(_USE.c.mailbox == mailbox, _USE.c.until == counted_until(started), _USE.c.n > 0)
               .values(n=_USE.c.n - 1))
+
+
+def offer_again(c: Connection, mailbox: str, now: datetime) -> None:
+    """A place has come free that nobody counted on: what was put off is looked at once more. The mailbox is locked."""
     c.execute(update(_NOTICES).where(_NOTICES.c.id.in_(queries.put_off())).values(not_before=now), {"of_mailbox": mailbox})
 
 

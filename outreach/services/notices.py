@@ -194,8 +194,10 @@ def _record(row: Any, outcome: Outcome, now: datetime, began: datetime) -> None:
             return
         if row.kind in TO_INBOX:
             notice_mails.note_copies(c, [row], values["state"], now)
-        if row.mailbox is not None and row.tries == 1 and (values["state"] == "dropped" or isinstance(outcome, NotStarted)):
-            mailboxes.give_back(c, row.mailbox, began, now)
+        if row.mailbox is not None and row.tries == 1 and (outcome == POINTLESS or isinstance(outcome, NotStarted)):
+            mailboxes.give_back(c, row.mailbox, began)
+            if outcome == POINTLESS:
+                mailboxes.offer_again(c, row.mailbox, now)
 
 
 def close_lapsed(now: datetime, dead: list[str]) -> int:

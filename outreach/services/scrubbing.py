@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, literal, update
+from sqlalchemy import Connection, String, cast, delete, literal, update
 
 from outreach.db import unit_of_work
 from outreach.logs import get
@@ -60,9 +60,10 @@ def scrub(c: Connection, submission_ids: Sequence[str], now: datetime) -> None:
     c.execute(update(_LETTERS).where(_LETTERS.c.submission_id.in_(submission_ids))
               .values(fingerprint=literal(scrubbing.NOBODY) + _LETTERS.c.submission_id))
     c.execute(update(_RECEIPTS).where(_RECEIPTS.c.attempt_id.in_(attempts.of_submissions(submission_ids))).values(raw=None, detail=None))
-    # The mails to the supporter themselves: what is said of them names their mailbox.
+    # The mails to the supporter themselves: what is said of them names their mailbox, and an event's id may be a hash of it.
     c.execute(update(_RECEIPTS).where(_RECEIPTS.c.attempt_id.in_(attempts.notices_of(submission_ids)))
-              .values(recipient="", raw=None, detail=None))
+              .values(recipient="", raw=None, detail=None, provider_ref=None, message_id=None,
+                      event_id=literal(f"{scrubbing.NOBODY} ") + cast(_RECEIPTS.c.id, String)))
     c.execute(update(_ATTEMPTS).where(_ATTEMPTS.c.id.in_(attempts.of_submissions(submission_ids))).values(detail=None))
     c.execute(delete(_NOTICES).where(_NOTICES.c.submission_id.in_(submission_ids), _NOTICES.c.state.in_(("queued", "dropped"))))
     c.execute(update(_NOTICES).where(_NOTICES.c.submission_id.in_(submission_ids)).values(recipient="", mailbox=None))

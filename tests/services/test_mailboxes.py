@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from outreach.db import reading
 from outreach.domain.dedupe import fingerprint, mailbox_hash
 from outreach.errors import NotFound
-from outreach.models import Base, Campaign, Letter, MailboxUse, Notice, Submission, Suppression, table
+from outreach.models import Address, Base, Campaign, Letter, MailboxUse, Notice, Receipt, Submission, Suppression, table
 from outreach.queue import QueueName
 from outreach.services import confirm, erasures, mailboxes, notices, scrubbing, status
 from outreach.settings import get_settings
@@ -395,6 +396,18 @@ def test_who_has_erased_a_letter_may_write_again(asked: Desk) -> None:
     again = asked.signed(email=VICTIM)
     assert asked.letter(again).state == "queued", "nothing is left that could tell it from a first one"
     assert asked.counts_agree()
+
+
+def test_what_a_provider_called_a_mail_of_ours_is_forgotten_with_it(asked: Desk) -> None:
+    token = asked.write(email=VICTIM)
+    asked.notify()
+    (notice,) = asked.notices()
+    asked.hear(asked.word(None, SimpleNamespace(address_id=asked.rows(Address)[0].id, id=notice.id), recipient=VICTIM,
+                          provider="sendgrid", event_id="a hash of the mailbox", provider_ref="what it is called there"))
+    assert [(r.attempt_id, r.event_id) for r in asked.rows(Receipt)] == [(notice.id, "a hash of the mailbox")]
+    status.erase(asked.mailed(token), now=asked.now)
+    (kept,) = asked.rows(Receipt)
+    assert (kept.event_id, kept.provider_ref, kept.message_id, kept.recipient) == (f"erased {kept.id}", None, None, "")
 
 
 # never mail me again
