@@ -31,7 +31,7 @@ KEYS: dict[str, tuple[Key, ...]] = {
         Key("story_file", "file name", "A Markdown file in the campaign's folder, instead of `story`. Links and paths out of it are "
             "refused."),
         Key("deadline", "date and time", "With an offset from UTC: `2027-01-22T17:00:00-05:00`. Or relative, see below. Letters that wait "
-            "when it passes expire; without one the campaign runs until it is closed."),
+            "when it passes expire, and 30 days later the campaign is closed; without one it runs until it is closed."),
         Key("inbox", "e-mail address", "Gets a copy of every letter, in Cc, where the target sees it, or in a digest; see `copies`."),
         Key("copies", "`each`, `digest` or `counts`", "How: one by one up to a number an hour and then in digests (`each`, the default), "
             "in digests only, or only figures without anybody's name, for a campaign that must not collect."),

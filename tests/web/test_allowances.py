@@ -123,7 +123,7 @@ def test_the_status_page_promises_nobody_s_help_that_is_not_there(site: Site, st
         c.execute(update(table(Letter)).values(state=state, counts=True))
         c.execute(update(table(Address)).values(state=address))
     page = site.client.get(path).text
-    told = {"failed": "It is not tried again.", "unknown": "It is not sent again unless it is known that it has not",
+    told = {"failed": "It is not tried again.", "unknown": "It is sent again only if it turns out that it has not",
             "queued": "It goes out once the office can be reached again"}[state]
     assert told in page
     assert not any(claim in page for claim in ("organizers see it", "organizers are told", "We find that out"))

@@ -120,5 +120,5 @@ def test_unknown_letters_are_resolved_and_held_ones_approved_together(api: Api) 
     assert client.post(f"{AT}/moderation/approve", json={"only": "changed", "until": "2020-01-01T00:00:00Z"}).json()["submissions"] == 0
     assert client.post(f"{AT}/moderation/approve", json={"only": "changed"}).json()["submissions"] == 3
     assert desk.states() == ["queued"] * 3
-    assert client.post(f"{AT}/resolve", json={"outcome": "sent"}).json() == {"letters": 0, "left": 0}
+    assert client.post(f"{AT}/resolve", json={"outcome": "sent"}).json() == {"letters": 0, "left": 0, "more": False}
     assert client.post(f"{AT}/resolve", json={"outcome": "lost"}).status_code == 422

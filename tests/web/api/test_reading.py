@@ -63,7 +63,7 @@ def test_a_letter_s_life(api: Api) -> None:
     assert [a["verdict"] for a in letter["attempts"]] == ["bounced"]
     assert [r["detail"] for r in letter["receipts"]] == ["mailbox unknown"]
     again = api.program(Role.ORGANIZER).post(f"{AT}/retry", json={})
-    assert again.json() == {"queued": 1, "left": 0}
+    assert again.json() == {"queued": 1, "left": 0, "more": False}
     assert desk.letter().state == "queued"
 
 
