@@ -75,5 +75,10 @@ class Lately(Generic[Value]):
                 del self._kept[next(iter(self._kept))]
         return value
 
+    def forget(self) -> None:
+        """Everything is made anew: another database, in a test."""
+        with _LATELY:
+            self._kept.clear()
+
 
 _LATELY = threading.Lock()

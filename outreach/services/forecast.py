@@ -41,7 +41,7 @@ WHY = {"paused": "sending is paused", "address": "the address is not in use", "b
        "lines": "the fax provider’s lines are too few for all that waits"}
 STANDS = frozenset({"paused", "address", "budget"})
 """Of these: why nothing goes at all."""
-_OUTLOOKS: Lately[Outlook] = Lately(KEPT_LANES)
+OUTLOOKS: Lately[Outlook] = Lately(KEPT_LANES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _outlook(lane: Lane, deadline: datetime | None, ceiling: tuple[Rule, ...] | 
     """What is foretold of a lane, by whoever asked last if nothing has changed there."""
     soon = deadline is not None and deadline - lane.now < 60 * KEPT
     key = (lane.own, lane.others, lane.rules, lane.starts, tuple(lane.budgets.items()), deadline, ceiling, fine)
-    return _OUTLOOKS.get(key, lane.now, timedelta(0) if soon else KEPT, lambda: foretell(lane, deadline, ceiling, fine))
+    return OUTLOOKS.get(key, lane.now, timedelta(0) if soon else KEPT, lambda: foretell(lane, deadline, ceiling, fine))
 
 
 def _within(made: LaneForecast, limits: Sequence[capacity.Capacity], now: datetime) -> LaneForecast:
