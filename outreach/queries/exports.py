@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, and_, cast, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select
 
 from outreach.domain.letters import Verdict
 from outreach.models import Address, Attempt, Letter, Receipt, Submission, Target, table
@@ -101,21 +101,8 @@ def target_keys(connection: Connection, campaign_id: int) -> dict[int, str]:
     return {row.id: row.key for row in connection.execute(select(T.c.id, T.c.key).where(T.c.campaign_id == campaign_id))}
 
 
-def per_day(connection: Connection, campaign_id: int, column: str) -> dict[str, int]:
-    """How many of a campaign's letters have this moment (created_at, sent_at, delivered_at) on each UTC day, as YYYY-MM-DD."""
-    day = _day(connection, L.c[column])
-    rows = connection.execute(select(day, func.count()).where(L.c.campaign_id == campaign_id, L.c[column].is_not(None)).group_by(day))
-    return {str(d): int(n) for d, n in rows}
-
-
 def failures(connection: Connection, campaign_id: int) -> dict[str, int]:
     """How many of a campaign's failed letters failed for which reason."""
     rows = connection.execute(select(L.c.reason, func.count()).where(L.c.campaign_id == campaign_id, L.c.state == "failed")
                               .group_by(L.c.reason))
     return {str(reason or "unknown"): int(n) for reason, n in rows}
-
-
-def _day(connection: Connection, moment: Any) -> ColumnElement[str]:
-    if connection.dialect.name == "postgresql":
-        return func.to_char(func.timezone("UTC", moment), "YYYY-MM-DD")
-    return func.substr(cast(moment, String), 1, 10)  # kept as text that begins with the day

@@ -45,8 +45,7 @@ def expire_unanswered(now: datetime) -> int:
     while True:
         with unit_of_work() as c:
             late = upkeep.unanswered(c, now - confirm_rules.WEEK, now - confirm_rules.FROM_MAIL, now, MOST)
-            expired += len(moves.apply(c, [moves.Move(x.id, x.campaign_id, x.target_id, x.channel, State(x.state), State.EXPIRED,
-                                                      Reason.NOT_CONFIRMED) for x in upkeep.unconfirmed_letters(c, late)], now))
+            expired += len(moves.apply(c, moves.of(upkeep.unconfirmed_letters(c, late), State.EXPIRED, Reason.NOT_CONFIRMED), now))
             c.execute(update(Submission).where(_SUBMISSIONS.c.id.in_(late)).values(asked_at=None))
         if len(late) < MOST:
             return expired

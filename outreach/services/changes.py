@@ -138,8 +138,7 @@ def bring(c: Connection, rows: Sequence[Any], waiting: Waiting, now: datetime) -
 
 
 def _move(c: Connection, rows: Sequence[Any], after: State, now: datetime) -> set[str]:
-    return moves.apply(c, [moves.Move(r.id, r.campaign_id, r.target_id, r.channel, State(r.state), after, Reason.ORGANIZER)
-                           for r in rows], now)
+    return moves.apply(c, moves.of(rows, after, Reason.ORGANIZER), now)
 
 
 def letters(n: int) -> str:

@@ -28,8 +28,7 @@ def clear(found: Callable[[Connection, int], Sequence[Any]], after: State, why: 
     while True:
         with unit_of_work() as c:
             rows = found(c, MOST)
-            moved = len(moves.apply(c, [moves.Move(r.id, r.campaign_id, r.target_id, r.channel, State(r.state), after, why)
-                                        for r in rows], now))
+            moved = len(moves.apply(c, moves.of(rows, after, why), now))
         done += moved
         if len(rows) < MOST or not moved or time.monotonic() > end:
             return done

@@ -106,8 +106,8 @@ def submission_by_mail_token(c: Connection, mail_token: str) -> Any:
 
 def cancel_letters(c: Connection, submission_id: str, now: datetime, why: Reason, states: tuple[State, ...]) -> int:
     """Cancel a submission's letters that are in one of `states`. Returns how many."""
-    return len(moves.apply(c, [moves.Move(x.id, x.campaign_id, x.target_id, x.channel, State(x.state), State.CANCELLED, why)
-                               for x in letters.of_submission(c, submission_id) if State(x.state) in states], now))
+    found = [x for x in letters.of_submission(c, submission_id) if State(x.state) in states]
+    return len(moves.apply(c, moves.of(found, State.CANCELLED, why), now))
 
 
 def _confirm(c: Connection, s: Any, now: datetime) -> list[int]:

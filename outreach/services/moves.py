@@ -49,6 +49,11 @@ class Move:
     arrived: datetime | None = None
 
 
+def of(letters: Iterable[Any], after: State, why: Reason) -> list[Move]:
+    """The moves of letters (id, campaign_id, target_id, channel, state) from the states they were read in."""
+    return [Move(x.id, x.campaign_id, x.target_id, x.channel, State(x.state), after, why) for x in letters]
+
+
 def apply(connection: Connection, moves: Sequence[Move], at: datetime, *, fenced: bool = False) -> set[str]:
     """Make those moves whose letter is still in its `before` state; returns their letters' ids.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import or_, update
 
@@ -122,10 +121,6 @@ def _free_lanes(now: datetime, dead: list[str]) -> int:
                          .values(holder=None, held_until=None, next_wake_at=now)).rowcount
 
 
-def _moves(rows: Sequence[Any], after: State, why: Reason) -> list[moves.Move]:
-    return [moves.Move(r.id, r.campaign_id, r.target_id, r.channel, State(r.state), after, why) for r in rows]
-
-
 def _cancel_waiting(now: datetime) -> int:
     """Letters that wait although they were withdrawn (requeued before the withdrawal was seen) or their campaign has closed."""
     return (clearing.clear(upkeep.withdrawn, State.CANCELLED, Reason.WITHDRAWN, now)
@@ -151,7 +146,7 @@ def _expire_unconfirmed(now: datetime) -> int:
         old = upkeep.never_confirmed(c, now - confirm_rules.WEEK, now - confirm_rules.FROM_MAIL, now, MOST)
         if not old:
             return 0
-        moves.apply(c, _moves(upkeep.unconfirmed_letters(c, old), State.EXPIRED, Reason.NOT_CONFIRMED), now)
+        moves.apply(c, moves.of(upkeep.unconfirmed_letters(c, old), State.EXPIRED, Reason.NOT_CONFIRMED), now)
         c.execute(update(_SUBMISSIONS).where(_SUBMISSIONS.c.id.in_(old), _SUBMISSIONS.c.state == "unconfirmed").values(state="expired"))
         return len(old)
 

@@ -6,78 +6,41 @@ for right after a lever was used.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
-from unittest import mock
 
-import httpx
-from sqlalchemy import Engine, insert, text, update
+from sqlalchemy import insert, text
 
 from outreach import db
-from outreach.models import Organizer, Submission, table
-from outreach.services import access, audit, campaigns, moves, stats
+from outreach.models import Submission, table
+from outreach.services import campaigns, moves, stats
 from outreach.services.drafts import LIMITS
-from outreach.web.desk.guard import COOKIE
-from tests.bench import campaign
+from tests.bench import campaign, looks
 from tests.bench.places import Place, place
 
-Note = Callable[..., None]
 SLUG = "bench-lanes"
 FEW, MANY = 1_000, 1_000_000
 FAXES = 4
 """Of so many writers one sends faxes."""
-LOOKS, WARM = 60, 3
 PAGES = {"desk": "", "levers": "levers", "target": "levers/targets/t1", "bundle": "levers/bundle", "exports": "exports"}
 _SUBMISSIONS = table(Submission)
 
 
-def measure(here: Place, note: Note, admin: str, name: str = "limits", targets: int = 50, pages: tuple[str, ...] = tuple(PAGES)) -> None:
-    """The 95th percentile of the time to each page's first byte."""
+def measure(here: Place, note: looks.Note, admin: str, name: str = "limits", targets: int = 50,
+            pages: tuple[str, ...] = tuple(PAGES)) -> None:
+    """See `looks.compare`, for each page."""
     with ExitStack() as open_:
         many = _site(here, MANY, targets, open_)
         few = _site(open_.enter_context(place("few", admin)), FEW, targets, open_)
         for page in pages:
-            took: dict[Site, list[float]] = {many: [], few: []}
-            for i in range(LOOKS + WARM):
-                for site, times in took.items():
-                    seconds = site.look(PAGES[page])
-                    if i >= WARM:  # the first looks compile statements and templates
-                        times.append(seconds)
-            note(f"{page}_{name}_1m_vs_1k_postgres", _p95(took[many]) * 1e3, _p95(took[few]) * 1e3, "ms",
-                 "aim < 150 ms, and ≤ 1.5 times that of a thousand")
+            looks.compare(note, f"{page}_{name}_1m_vs_1k_postgres", many, few, PAGES[page])
         many.engine.dispose()
 
 
-class Site:
-    """A desk in a process of its own, and a browser that is signed in to it."""
-
-    def __init__(self, engine: Engine, port: int, cookie: str) -> None:
-        self.engine = engine
-        self._campaign = campaigns.get(SLUG).id
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: cookie}, trust_env=False, timeout=120)
-
-    def look(self, page: str) -> float:
-        """Seconds to the first byte of a page that nobody has asked for since the last lever was used."""
-        with mock.patch.object(db, "engine", lambda: self.engine), db.unit_of_work() as c:
-            audit.note(c, "looked at by a benchmark", at=db.utcnow(), campaign_id=self._campaign)
-        began = time.perf_counter()
-        with self._http.stream("GET", f"/o/c/{SLUG}/{page}") as answer:
-            next(answer.iter_raw(1))
-            took = time.perf_counter() - began
-            assert answer.status_code == 200, answer.status_code
-        return took
-
-
-def _site(here: Place, letters: int, targets: int, open_: ExitStack) -> Site:
+def _site(here: Place, letters: int, targets: int, open_: ExitStack) -> looks.Site:
     campaign.load(here.folder, SLUG, targets=targets, limits=LIMITS, deadline=db.utcnow().replace(microsecond=0) + timedelta(days=14))
     fill(letters)
-    cookie = access.sign_in(access.invite("bench@organizer.example").rpartition("/")[2])
-    organizers = table(Organizer)
-    with db.unit_of_work() as c:
-        c.execute(update(organizers).values(operator=True, password="x", totp_key=b"x"))
-    return Site(db.engine(), open_.enter_context(here.serving("outreach.app:create_app")), cookie)
+    return looks.opened(here, SLUG, open_)
 
 
 def fill(n: int) -> None:
@@ -115,7 +78,3 @@ _STATEMENTS = (
     "INSERT INTO letter_events (letter_id, at, after, why) SELECT id, created_at, 'queued', 'submitted' FROM letters ORDER BY id",
     "INSERT INTO letter_events (letter_id, at, before, after, why, attempt_id) SELECT id, state_at, 'sending', state, 'accepted',"
     " attempt_id FROM letters WHERE attempt_id IS NOT NULL")
-
-
-def _p95(times: list[float]) -> float:
-    return sorted(times)[int(len(times) * 0.95)]
