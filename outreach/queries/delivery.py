@@ -146,7 +146,10 @@ def _waiting_targets() -> Select[Any]:
     firsts = [line.with_only_columns(line.selected_columns.id).limit(1).correlate(TA).scalar_subquery()
               for line in _line(TA.c.address_id, TA.c.target_id)]
     found = union_all(*(select(x.label("id")).where(TA.c.address_id == bindparam("address_id")) for x in firsts)).subquery()
-    return select(L.c.target_id).distinct().select_from(found.join(L, L.c.id == found.c.id)).where(MAY_GO)
+    # A value for each, not a join: with statistics from when nothing waited a join begins with all that waits anywhere.
+    going = select(L.c.target_id).where(L.c.id == found.c.id, NAMED_MAY_GO).correlate(found).scalar_subquery()
+    asked = select(going.label("target_id")).select_from(found).subquery()
+    return select(asked.c.target_id).distinct().where(asked.c.target_id.is_not(None))
 
 
 def _next_waiting() -> Select[Any]:
