@@ -31,7 +31,7 @@ _FORM = 16
 
 def mac(purpose: str, value: str, *, length: int = LENGTH) -> str:
     """A MAC of `value`, URL-safe, `length` characters of 6 bits each."""
-    digest = hmac.new(key(purpose), value.encode(), hashlib.sha256).digest()
+    digest = hmac.digest(key(purpose), value.encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).decode()[:length]
 
 

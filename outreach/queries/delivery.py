@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal_column, or_, select, union_all
 
@@ -43,8 +42,7 @@ AGAIN = 64
 a time, few enough to be sorted at each look."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A queued letter with all that its rendering needs. Only a hint: the ledger's commit decides whether it may go."""
 
     id: str
@@ -163,12 +161,14 @@ def _next_waiting() -> Select[Any]:
 
 
 _WAITING_TARGETS, _NEXT_WAITING = Prepared(_waiting_targets()), _next_waiting()
-_LANE_TARGETS = (
+LANE_TARGETS = (
     select(A.c.id.label("address_id"), A.c.channel, A.c.state, A.c.pinned, T.c.id.label("target_id"), T.c.campaign_id, T.c.timezone,
            T.c.hours, TA.c.limits, TA.c.share, T.c.active, LN.c.backoff_until, LN.c.setbacks)
     .select_from(A.join(LN, LN.c.address_id == A.c.id).join(TA, TA.c.address_id == A.c.id)
                  .join(T, T.c.id == TA.c.target_id).join(C, C.c.id == T.c.campaign_id))
-    .where(A.c.id.in_(bindparam("address_ids", expanding=True)), C.c.state == "live").order_by(A.c.id, T.c.id))
+    .where(C.c.state == "live").order_by(A.c.id, T.c.id))
+"""Of all lanes: `lane_targets`."""
+_LANE_TARGETS = LANE_TARGETS.where(A.c.id.in_(bindparam("address_ids", expanding=True)))
 _SINCE = and_(AT.c.address_id == bindparam("address_id"), AT.c.started_at > bindparam("since", type_=UTCDateTime()))
 _BY_CAMPAIGN = and_(_SINCE, AT.c.campaign_id == bindparam("campaign_id"))
 _STARTS, _STARTS_OF = (select(AT.c.started_at).where(which).order_by(AT.c.started_at.desc()).limit(bindparam("most"))

@@ -106,15 +106,27 @@ def _supporter(p: Person) -> dict[str, str]:
             "postal_code": clean_line(p.postal_code), "phone": clean_line(p.phone), "affiliation": clean_line(p.affiliation)}
 
 
-def _target(t: TargetSpec) -> dict[str, str]:
-    return {"name": clean_line(t.name), "salutation": clean_line(t.salutation or t.name), "role": clean_line(t.role),
-            "organization": clean_line(t.organization), "postal_address": clean_text(t.postal_address)}
+def _target(t: TargetSpec) -> Mapping[str, str]:
+    return _cleaned_target(t.name, t.salutation or t.name, t.role, t.organization, t.postal_address)
 
 
-def _campaign(spec: CampaignSpec, language: str) -> dict[str, str]:
-    return {"title": clean_line(spec.title), "reference": clean_line(spec.reference),
-            "deadline": long_date(spec.deadline.date(), language) if spec.deadline else "", "contact": clean_line(spec.contact),
-            "slug": spec.slug}
+def _campaign(spec: CampaignSpec, language: str) -> Mapping[str, str]:
+    cleaned = _cleaned(spec.title, spec.reference, spec.contact)
+    values = {**cleaned, "deadline": long_date(spec.deadline.date(), language) if spec.deadline else "", "slug": spec.slug}
+    return {name: values[name] for name in VARIABLES["campaign"]}  # callers zip them
+
+
+@lru_cache(maxsize=1024)
+def _cleaned_target(name: str, salutation: str, role: str, organization: str, postal_address: str) -> Mapping[str, str]:
+    """The same for all letters to one office; nobody writes into it."""
+    return {"name": clean_line(name), "salutation": clean_line(salutation), "role": clean_line(role),
+            "organization": clean_line(organization), "postal_address": clean_text(postal_address)}
+
+
+@lru_cache(maxsize=256)
+def _cleaned(title: str, reference: str, contact: str) -> Mapping[str, str]:
+    """The same for all letters of a campaign."""
+    return {"title": clean_line(title), "reference": clean_line(reference), "contact": clean_line(contact)}
 
 
 def _own(text: str, values: Mapping[str, Mapping[str, str]]) -> str:

@@ -84,11 +84,16 @@ class Drain:
     """Handed over, outcome not recorded yet."""
     _unknowns: int = 0
     """Outcomes not known, in a row."""
+    provider: str = field(init=False)
+    """The name under which this drain's provider has its breaker, its lines and its pauses."""
+    patience: float = field(init=False)
+    """Seconds that one hand-over may take at the most."""
+    lease: timedelta = field(init=False)
 
-    @property
-    def patience(self) -> float:
-        """Seconds that one hand-over may take at the most."""
-        return leases.patience(Channel(self.queue.value), self.settings)
+    def __post_init__(self) -> None:
+        channel = Channel(self.queue.value)
+        self.provider = transport_name(channel, self.settings)
+        self.patience, self.lease = leases.patience(channel, self.settings), leases.lease(channel, self.settings)
 
     def run(self, seconds: float) -> int:
         """Drain until `seconds` are over or nothing is due. Returns how many hand-overs were made."""
@@ -98,7 +103,7 @@ class Drain:
         with self._kept, self._copies:
             while time.monotonic() < end:
                 most = self._lanes_wanted()
-                held = lanes.hold(self.queue, self.holder, self.clock(), lease=self._terms("").lease, most=most) if most else None
+                held = lanes.hold(self.queue, self.holder, self.clock(), lease=self.lease, most=most) if most else None
                 if held and held.address_ids:
                     self._drain_held(held, end)
                     dry_since = time.monotonic()
@@ -107,11 +112,6 @@ class Drain:
                 else:
                     time.sleep(0.02)
         return self.handed_over
-
-    @property
-    def provider(self) -> str:
-        """The name under which this drain's provider has its breaker, its lines and its pauses."""
-        return transport_name(Channel(self.queue.value), self.settings)
 
     def _lanes_wanted(self) -> int:
         """How many lanes are worth taking: none while the provider is down, of fax lanes as many as lines are free, of others half,
@@ -142,8 +142,7 @@ class Drain:
     def _terms(self, transport: str) -> Terms:
         """The line is taken until the provider has given up."""
         line = timedelta(minutes=self.settings.fax_ttl_minutes + 2) if self.queue is QueueName.FAX else None
-        lease = leases.lease(Channel(self.queue.value), self.settings)
-        return Terms(self.holder, transport, lease, line, self.settings.max_per_day,
+        return Terms(self.holder, transport, self.lease, line, self.settings.max_per_day,
                      self.settings.fax_lines, random.random, budgets.estimates if self.queue is QueueName.FAX else None)
 
     def _connect(self) -> Terms:
@@ -273,11 +272,11 @@ class Drain:
             batches = [(p, [w for w in self._batch(c, p) if w.id not in offered]) for p in by_lane]
         found = []
         for place in range(max((len(b) for _, b in batches), default=0)):
-            for pace, batch in batches:
-                if place < len(batch):
-                    offered.add(batch[place].id)
-                    if ready := _prepared(batch[place], self.clock()):
-                        found.append((ready, pace))
+            # The oldest first: what was written together lies together in the database, and moves on few of its pages.
+            for letter, pace in sorted(((batch[place], pace) for pace, batch in batches if place < len(batch)), key=_age):
+                offered.add(letter.id)
+                if ready := _prepared(letter, self.clock()):
+                    found.append((ready, pace))
         return found
 
     def _batch(self, c: Connection, pace: Pace) -> list[Waiting]:
@@ -359,7 +358,7 @@ class Drain:
 
     def _called_off(self, started: Started) -> bool:
         """Whether a letter whose window has taken long must not go any more: a stop or a pause holds within seconds."""
-        if started.still_good((self._terms("").lease - CALLED_OFF).total_seconds()):
+        if started.still_good((self.lease - CALLED_OFF).total_seconds()):
             return False
         try:
             with reading() as c:
@@ -378,6 +377,10 @@ class Drain:
             log.info("handover", letter=started.letter.id, campaign=started.letter.campaign_id, attempt=started.attempt_id,
                      outcome=type(outcome).__name__)
         return Done(started, outcome, self.clock(), copy)
+
+
+def _age(turn: tuple[Waiting, Pace]) -> str:
+    return turn[0].id
 
 
 def _prepared(letter: Waiting, now: datetime) -> Prepared | None:

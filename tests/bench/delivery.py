@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from email.mime.text import MIMEText
 from typing import Any
 
@@ -89,22 +90,23 @@ def broker(here: Place) -> Iterator[str]:
 
 
 def queue_letters(slug: str, n: int) -> None:
-    """Put n confirmed letters into the campaign's lanes, as submissions of n people would."""
+    """Put n confirmed letters into the campaign's lanes, as submissions of n people would, a millisecond after one another."""
     row, now = campaigns.get(slug), db.utcnow()
     targets = campaigns.targets_of(row.id)
     submissions, letters = [], []
     for i in range(n):
-        person, target = db.new_id(now.timestamp()), targets[i % len(targets)]
+        at = now - timedelta(milliseconds=n - i)
+        person, target = db.new_id(at.timestamp()), targets[i % len(targets)]
         submissions.append({
             "id": person, "campaign_id": row.id, "version_id": row.version_id, "form_hash": person,
             "state": "accepted", "fingerprint": person, "channel": "email", "asked": [], "language": "en", "name": f"Person {i}",
             "email": f"person{i}@supporter.example", "street": "",
             "city": "Toronto", "postal_code": "M5V 2T6", "phone": "", "affiliation": "", "consent_version": "x", "updates": False,
-            "public_name": False, "created_at": now, "confirmed_at": now})
+            "public_name": False, "created_at": at, "confirmed_at": at})
         letters.append({
-            "id": db.new_id(now.timestamp()), "campaign_id": row.id, "submission_id": person, "target_id": target.id,
-            "address_id": target.addresses[0].id, "channel": "email", "state": State.QUEUED.value, "state_at": now, "fingerprint": person,
-            "counts": True, "submitted_at": now, "created_at": now})
+            "id": db.new_id(at.timestamp()), "campaign_id": row.id, "submission_id": person, "target_id": target.id,
+            "address_id": target.addresses[0].id, "channel": "email", "state": State.QUEUED.value, "state_at": at, "fingerprint": person,
+            "counts": True, "submitted_at": at, "created_at": at})
     with db.unit_of_work() as c:
         c.execute(insert(_SUBMISSIONS), submissions)
         c.execute(insert(_LETTERS), letters)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from outreach.render.clean import clean_line, clean_text
 from outreach.render.text import (
     PLACEHOLDERS,
+    VARIABLES,
     CannotRender,
     Part,
     Person,
@@ -245,6 +246,15 @@ def test_the_editable_text_filled_in_is_the_letter(details: dict[str, str]) -> N
     person = Person("Zoë", "z@b.example", **details)
     text = editable_text(spec, "en")
     assert render_letter(spec, TARGET, person, subject=text.subject, body=text.body) == render_letter(spec, TARGET, person)
+
+
+def test_what_is_said_of_the_campaign_is_the_same_in_the_form_the_browser_and_the_letter() -> None:
+    source = "\n".join(f"{{{{ campaign.{name} }}}}" for name in VARIABLES["campaign"])
+    said = "Keep the night bus\nTC-4457\n22 January 2027\nRiders, info@nightbus.example\nnight-bus"
+    spec = campaign(source)
+    assert render_letter(spec, TARGET, PERSON).body == said
+    assert editable_text(spec, "en").body == said
+    assert "".join(p.text for p in live_parts(source, spec, TARGET)) == said
 
 
 def test_placeholders_name_their_fields() -> None:
