@@ -125,7 +125,7 @@ def _sqlite_setup(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN is deferred; ours is IMMEDIATE, see unit_of_work()
     for pragma in (
             "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={PATIENCE * 1000:.0f}", "cache_size=-16000",
-            "wal_autocheckpoint=8000"):
+            "wal_autocheckpoint=8000", "secure_delete=ON"):  # an erasure must not leave its letters behind in free pages
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -52,11 +52,6 @@ LOOK = 1.0
 """Seconds after which a drain that is busy looks whether limits or hours have changed."""
 
 
-def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """`items` in slices of `size` (itertools.batched is 3.12)."""
-    return (items[i:i + size] for i in range(0, len(items), size))
-
-
 def drain(queue: QueueName, *, seconds: float | None = None, clock: Callable[[], datetime] = utcnow) -> int:
     """Drain the due lanes of `queue` for about `seconds`. Returns how many hand-overs were made."""
     settings = get_settings()
@@ -174,7 +169,7 @@ class Drain:
         try:
             while time.monotonic() < end and not self._is_down() and (ready := self._round(by_lane, offered)):
                 terms = terms or self._connected()
-                for window in batched(ready, self.settings.window):
+                for window in self._windows(ready):
                     if terms is None or self._is_down() or time.monotonic() >= end:
                         break
                     if time.monotonic() - looked > LOOK:
@@ -190,6 +185,14 @@ class Drain:
             if terms:
                 self._commit(terms, [])
         return False
+
+    def _windows(self, ready: Sequence[T]) -> Iterator[Sequence[T]]:
+        """Slices to be handed over together; one at a time while the provider is in trouble, since each spends a place in the pace."""
+        at = 0
+        while at < len(ready):
+            size = 1 if self._troubled else self.settings.window
+            yield ready[at:at + size]
+            at += size
 
     def _commit(self, terms: Terms, starts: list[Waiting]) -> list[Started]:
         """The ledger's commit. What has been handed over must not be forgotten: when the database refuses (a deadlock, a lost

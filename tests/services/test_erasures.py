@@ -8,8 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from outreach.cli import app
+from outreach.db import engine
 from outreach.errors import NotAllowed, NotFound
 from outreach.models import AuditEntry
+from outreach.settings import get_settings
 from tests.services.helpers import Desk
 from tests.services.test_privacy import PLANTED, traces
 
@@ -66,3 +68,21 @@ def test_figures_and_letters_call_a_target_by_its_id(desk: Desk) -> None:
     assert (row["target"], row["name"]) == ("commissioner", "Transit Commissioner")
     assert json.loads(run("letters", "night-bus", "--json").output)[0]["target"] == row["target"]
     assert "Transit Commissioner by email" in run("stats", "night-bus").output
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_no_page_of_the_file_keeps_what_was_erased(desk: Desk) -> None:
+    desk.campaign()
+    for n in range(40):  # enough that whole pages become free
+        desk.signed(**{**PLANTED, "email": f"planted{n}@people.example", "body": f"{PLANTED['body']} {'planted words ' * 200}"})
+    file = get_settings().data_dir / "outreach.db"
+
+    def kept() -> bool:
+        with engine().connect() as c:
+            c.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return b"planted words" in file.read_bytes()
+
+    assert kept()
+    for n in range(40):
+        run("erase", f"planted{n}@people.example")
+    assert not kept()

@@ -300,6 +300,20 @@ def test_a_provider_that_asks_us_to_slow_down_is_left_alone_and_no_office_suffer
     assert unproved.counts_agree()
 
 
+def test_while_a_provider_is_in_trouble_one_letter_finds_out_for_all(unproved: Desk) -> None:
+    unproved.set(confirm="none", window="4")
+    unproved.campaign(targets=EIGHT)
+    unproved.write(channel="fax", targets=tuple(o.id for o in EIGHT))
+    unproved.provider.faults += [SLOW_DOWN] * 3
+    for spent in (4, 5, 6):  # the first found it out with a whole window in hand; each later look spends one place in the pace
+        unproved.send(QueueName.FAX)
+        assert len(unproved.attempts()) == spent
+        unproved.now = breaker_of(unproved).until
+    unproved.send(QueueName.FAX)
+    assert unproved.rows(Breaker) == []
+    assert "sent" in unproved.states()
+
+
 @pytest.mark.parametrize(("asked", "waits"), [("", 5), ("120", 120), ("2", 5), ("86400", 3600)])
 def test_it_is_asked_again_when_it_said_and_after_an_hour_at_the_latest(unproved: Desk, asked: str, waits: int) -> None:
     unproved.campaign(targets=EIGHT[:1])
