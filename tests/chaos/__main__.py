@@ -18,6 +18,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,22 @@ def arena_of(database: str, form: str) -> Iterator[tuple[Path, dict[str, str]]]:
 
     with tempfile.TemporaryDirectory(prefix=f"outreach-chaos-{database}-") as name, ExitStack() as stack:
         folder = Path(name)
-        Clock(folder / "clock")
+        Clock(folder / "clock").step(_to_noon())
         (folder / "var").mkdir()
         env = {k: v for k, v in os.environ.items() if not k.startswith("OUTREACH_")}
-        env |= settings_for(folder, free_port()) | {
+        env |= settings_for(folder, free_port(), FORMS[form]) | {
             VARIABLE: str(folder / "clock"), "PYTHONPATH": f"{Path(__file__).parent / 'site'}{os.pathsep}{ROOT}"}
         if database == "postgres":
             env["OUTREACH_DATABASE_URL"] = stack.enter_context(_postgres())
         elif _mounted(folder / "var", DISK_MB[form]):
             stack.callback(subprocess.run, ["umount", "--lazy", str(folder / "var")], check=False)
         yield folder, env
+
+
+def _to_noon() -> float:
+    """Seconds to the next day's noon: offices with hours have the same day in each run."""
+    now = datetime.now(UTC)
+    return ((now + timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0) - now).total_seconds()
 
 
 def _mounted(folder: Path, megabytes: int) -> bool:
@@ -121,9 +128,9 @@ def show(reports: list[Report]) -> str:
 
     line("seed", *(r["seed"] for r in reports))
     line("seconds", *(r["seconds"] for r in reports))
-    for name in ("letters", "attempts", "mails", "faxes", "kills", "faults", "unknown_allowed"):
+    for name in ("letters", "attempts", "mails", "faxes", "kills", "faults", "unknown", "unknown_allowed"):
         line(name.replace("_", " "), *(r[name] for r in reports))
-    for group in ("did", "fault_kinds", "states"):
+    for group in ("did", "fault_kinds", "exercised", "states"):
         lines.append("")
         for name in sorted({n for r in reports for n in r[group]}):
             line(name, *(r[group].get(name, 0) for r in reports))

@@ -1,4 +1,4 @@
-"""Campaigns, and the people who write: through the real submit, and some through the page's form, until they are answered."""
+"""The people who write: through the real submit, and some through the page's form, until they are answered."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from outreach.db import utcnow
 from outreach.services import campaigns, submit
 from outreach.services.forms import FormInput
 from tests.chaos.plan import Form
+from tests.chaos.scene import HALT, LATE, Scene
 
-INBOX = "copies@chaos.example"
-LIMITS = ("5/4 seconds", "3/second, 15/12 seconds", "10/8 seconds, 90/minute")
-"""Every eighth place has one of them, in both campaigns that share it."""
-BODY = "Dear {{ target.salutation }},\n\nplease keep the night bus. It brings four hundred people home.\n\n{{ supporter.name }}"
 PATIENCE = 180
 """Seconds that a supporter goes on trying."""
+BROUGHT = {"email": 6, "fax": 2, HALT: 12}
+"""Letters that are written where a blow waits for its chance."""
+REPEATS = 0.04
+"""How many of the forms are followed by one that somebody sends a second time."""
 
 
 class Crowd:
@@ -33,48 +34,64 @@ class Crowd:
         self.chance = random.Random(seed)
         self.people = 0
         self.answered: list[dict[str, Any]] = []
+        self._firsts: list[tuple[str, list[str], str]] = []
+        """Who has written once: campaign, targets, mailbox."""
         self.http = httpx.Client(trust_env=False, timeout=10)
-        self.limits: dict[str, str] = {}
+        self.scene = Scene(form, utcnow())
         self.targets: dict[str, list[str]] = {}
         """Keys by campaign."""
 
     def found(self) -> None:
-        """Import and publish: two campaigns by e-mail that share places, one of them with an inbox, and one by fax."""
-        mail = [f"office{i}@target.example" for i in range(self.form.mail_places)]
-        limits = {m: LIMITS[(i // 8) % 3] for i, m in enumerate(mail) if i % 8 == 0}
-        self.limits = limits
-        self._import("bus", mail[:len(mail) * 3 // 4], "email", limits, INBOX)
-        self._import("tram", mail[len(mail) // 4:], "email", limits, "")
-        self._import("fax", [f"+1416555{2000 + i}" for i in range(self.form.fax_places)], "fax", {}, INBOX)
+        """Import and publish the campaigns."""
+        for slug, file in self.scene.write(self.folder):
+            campaigns.import_campaign(file, now=utcnow())
+            campaigns.set_state(slug, "publish", now=utcnow())
+            self.targets[slug] = [t.key for t in campaigns.targets_of(campaigns.get(slug).id)]
 
-    def _import(self, slug: str, places: list[str], channel: str, limits: dict[str, str], inbox: str) -> None:
-        lines = [f'slug = "{slug}"', f'title = "Keep the {slug}"', 'summary = "s"', 'story = "s"', 'country = "CA"', f'inbox = "{inbox}"',
-                 "[letter]", 'subject = "Keep it"', f'body = """{BODY}"""', "editable = true"]
-        for place in places:
-            lines += ["[[target]]", f'id = "{slug}-{re.sub("[^0-9]", "", place)}"', f'name = "Office {slug} {place.partition("@")[0]}"',
-                      'timezone = "UTC"', 'hours = "always"', 'source_url = "https://target.example/contact"', f'{channel} = ["{place}"]']
-            lines += [f'limits = {{ {channel} = "{limits[place]}" }}'] if place in limits else []
-        file = self.folder / f"{slug}.toml"
-        file.write_text("\n".join(line for line in lines if line != 'inbox = ""') + "\n")
-        campaigns.import_campaign(file, now=utcnow())
-        campaigns.set_state(slug, "publish", now=utcnow())
-        self.targets[slug] = [t.key for t in campaigns.targets_of(campaigns.get(slug).id)]
+    def begin(self) -> None:
+        """Letters of the campaigns that will be stopped, or end by their deadline, more than can go until then; more faxes than lines."""
+        for slug in (LATE, HALT):
+            for _ in range(self.form.special):
+                self._one(slug, "email", self.chance.sample(self.targets[slug], 1), by_form=False)
+
+        for number in self.targets["fax"][:2 * self.form.lines]:
+            self._one("fax", "fax", [number], by_form=False)
+
+    def bring(self, kind: str) -> None:
+        """A few more letters for workers of this kind, or of the campaign that is about to be stopped."""
+        if kind == "notice":
+            for _ in range(3):
+                self.repeat()
+        for _ in range(BROUGHT.get(kind, 0)):
+            slug = {"email": "bus", HALT: HALT}.get(kind, "fax")
+            self._one(slug, "fax" if slug == "fax" else "email", self.chance.sample(self.targets[slug], 1), by_form=False)
+
+    def repeat(self) -> None:
+        """Somebody who has written sends another form for the same offices: no second letter comes of it, but a mail that says so."""
+        if self._firsts:
+            slug, targets, email = self._firsts.pop(self.chance.randrange(len(self._firsts)))
+            self._by_service(slug, "email", targets, email)
 
     def write(self, letters: int) -> None:
         """So many letters, of people who have not written before."""
         while letters > 0:
-            slug = "fax" if self.chance.random() < self.form.faxes else self.chance.choice(("bus", "tram"))
-            chosen = self.chance.sample(self.targets[slug], 1 if slug == "fax" else min(letters, self.chance.randint(1, 3)))
-            self._one(slug, "fax" if slug == "fax" else "email", chosen)
+            channel = "fax" if self.chance.random() < self.form.faxes else "email"
+            slug = self.chance.choice(("fax", "wire") if channel == "fax" else ("bus", "tram"))
+            chosen = self.chance.sample(self.targets[slug], 1 if channel == "fax" else min(letters, self.chance.randint(1, 3)))
+            self._one(slug, channel, chosen, by_form=self.chance.random() < self.form.by_form)
             letters -= len(chosen)
+            if self.chance.random() < REPEATS:
+                self.repeat()
 
-    def _one(self, slug: str, channel: str, targets: list[str]) -> None:
+    def _one(self, slug: str, channel: str, targets: list[str], *, by_form: bool) -> None:
         self.people += 1
         email = f"person{self.people}@people.example"
-        if self.chance.random() < self.form.by_form:
+        if by_form:
             self._by_form(slug, channel, targets, email)
         else:
             self._by_service(slug, channel, targets, email)
+            if slug in ("bus", "tram"):
+                self._firsts.append((slug, targets, email))
         self.answered.append({"email": email, "slug": slug, "letters": len(targets)})
 
     def _by_service(self, slug: str, channel: str, targets: list[str], email: str) -> None:

@@ -1,6 +1,6 @@
 """A fax provider of Twilio's shape that keeps what it takes, calls, reports, and fails as it is told.
 
-    python -m tests.chaos.fax_sink FOLDER SEED SHARE_FETCHED
+    python -m tests.chaos.fax_sink FOLDER SEED SHARE_FETCHED LONGEST_CALL
 
 Truth: `accepted` (sid, to, attempt) before any answer, `final` (sid, to, attempt, status) when the call is over, `fault`.
 """
@@ -27,6 +27,8 @@ KINDS = ("hang_after", "error_after", "drop_after", "drop_body", "twice", "early
          "drop_before", "limit", "stranger")
 DOUBTFUL = frozenset({"hang_after", "error_after", "drop_after", "drop_body", "error_before", "drop_before"})
 """After these the answer does not tell whether the fax was taken; the provider can be asked."""
+DEAD = "+1416555190"
+"""Numbers that begin so do not exist."""
 HANG = 60.0
 LATE = 4.0
 TRIES = 60
@@ -53,10 +55,10 @@ class Fax:
 
 
 class FaxSink:
-    """The provider; `fetch` is the share of the faxes whose pages it comes for."""
+    """The provider; `fetch` is the share of the faxes whose pages it comes for, `longest` what a call takes at the most, in seconds."""
 
-    def __init__(self, truth: Truth, fetch: float) -> None:
-        self.truth, self.fetch = truth, fetch
+    def __init__(self, truth: Truth, fetch: float, longest: float) -> None:
+        self.truth, self.fetch, self.longest = truth, fetch, longest
         self.faxes: dict[str, Fax] = {}
         self.http = httpx.AsyncClient(trust_env=False, timeout=10)
         self.calls: set[asyncio.Task[None]] = set()
@@ -92,6 +94,9 @@ class FaxSink:
         return _answer(200, fax.shown()) if fax else _answer(404, {"code": 20404, "message": "not found"})
 
     async def _hand_over(self, form: dict[str, str], writer: asyncio.StreamWriter) -> bool:
+        if form["To"].startswith(DEAD):
+            writer.write(_answer(400, {"code": 21211, "message": "not a valid phone number", "status": 400}))
+            return True
         fault = self.truth.next_fault(*KINDS)
         attempt = parse_qs(urlsplit(form.get("StatusCallback", "")).query).get("a", [""])[0]
         if fault:
@@ -127,7 +132,7 @@ class FaxSink:
     async def _call(self, fax: Fax, fault: str) -> None:
         """The call and its receipts: queued, processing, and how it ended."""
         if fault != "early":
-            await asyncio.sleep(self.truth.random.uniform(0.02, 0.4))
+            await asyncio.sleep(self.truth.random.uniform(0.1, self.longest))
         if self.truth.random.random() < self.fetch:
             await self._fetch(fax)
         fax.status = "busy" if fault == "busy" else "delivered"
@@ -175,12 +180,12 @@ def _answer(status: int, body: dict[str, object], more: str = "") -> bytes:
     return (f"HTTP/1.1 {status} Said\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n{more}\r\n{text}").encode()
 
 
-async def main(folder: Path, seed: int, fetch: float) -> None:
-    sink = FaxSink(Truth(folder, "fax", seed), fetch)
+async def main(folder: Path, seed: int, fetch: float, longest: float) -> None:
+    sink = FaxSink(Truth(folder, "fax", seed), fetch, longest)
     server = await asyncio.start_server(sink.talk, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await obey(sink.truth)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))
