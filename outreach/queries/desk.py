@@ -6,7 +6,21 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, literal_column, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    case,
+    cast,
+    extract,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from outreach.domain.letters import Reason
 from outreach.models import (
@@ -27,7 +41,6 @@ from outreach.models import (
     TargetAddress,
     table,
 )
-from outreach.queries.logs import newest
 
 C, L, T, A, TA, LN = table(Campaign), table(Letter), table(Target), table(Address), table(TargetAddress), table(Lane)
 AT, EV, R, AUDIT, ALERTS, M = table(Attempt), table(LetterEvent), table(Receipt), table(AuditEntry), table(Alert), table(Member)
@@ -43,9 +56,12 @@ def one_moment(connection: Connection) -> None:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
-def last_act(connection: Connection, campaign_id: int) -> int:
-    """The number of the newest entry that the audit log has about a campaign; 0 without any. Every lever leaves one."""
-    return connection.execute(select(func.max(AUDIT.c.id)).where(AUDIT.c.campaign_id == campaign_id)).scalar() or 0
+def newest(connection: Connection, campaign_id: int) -> tuple[int, int]:
+    """The numbers of the newest entry that the audit log has about a campaign, as every lever leaves one, and of the newest event of
+    any letter of the service; 0 without any."""
+    act = select(func.max(AUDIT.c.id)).where(AUDIT.c.campaign_id == campaign_id).scalar_subquery()
+    found = connection.execute(select(act, select(func.max(EV.c.id)).scalar_subquery())).one()
+    return found[0] or 0, found[1] or 0
 
 
 def seen_by(connection: Connection, organizer_id: int | None) -> Sequence[Any]:
@@ -106,13 +122,29 @@ def places(connection: Connection, campaign_id: int) -> Sequence[Any]:
         .order_by(T.c.position, T.c.id, A.c.channel, TA.c.rank)).all()
 
 
-def fax_calls(connection: Connection, campaign_id: int, since: datetime, most: int) -> Sequence[Any]:
-    """The newest `most` fax calls since then: verdict, reason, pages, started_at, arrived_at."""
-    x, joined = newest(connection, most, AT.c.started_at > since, AT.c.campaign_id == campaign_id)
-    there = select(TA.c.address_id).join(T, T.c.id == TA.c.target_id).where(T.c.campaign_id == campaign_id)
+def fax_calls(connection: Connection, campaign_id: int, since: datetime) -> Sequence[Any]:
+    """A campaign's fax calls since then by verdict and reason: verdict, reason, calls, pages, and seconds from hand-over to result of
+    those that arrived. There are never more of them than the provider's lines have time for, however many letters wait."""
+    numbers = (select(TA.c.address_id).distinct().join(T, T.c.id == TA.c.target_id).join(A, A.c.id == TA.c.address_id)
+               .where(T.c.campaign_id == campaign_id, A.c.channel == "fax").subquery())
+    took = case((AT.c.arrived_at > AT.c.started_at, _seconds(connection, AT.c.started_at, AT.c.arrived_at)))
+    calls = select(AT.c.verdict, AT.c.reason, func.count().label("calls"), func.sum(AT.c.pages).label("pages"),
+                   func.sum(took).label("seconds")).where(AT.c.started_at > since, AT.c.campaign_id == campaign_id)
+    if connection.dialect.name == "postgresql":  # number by number, or it would go through the attempts of all time
+        one: Any = calls.where(AT.c.address_id == numbers.c.address_id).group_by(AT.c.verdict, AT.c.reason).lateral()
+        found: Any = numbers.join(one, true())
+    else:
+        one = found = calls.where(AT.c.address_id.in_(select(numbers))).group_by(AT.c.verdict, AT.c.reason).subquery()
     return connection.execute(
-        select(x.c.verdict, x.c.reason, x.c.pages, x.c.started_at, x.c.arrived_at).select_from(joined)
-        .where(A.c.id.in_(there), A.c.channel == "fax").order_by(x.c.started_at.desc()).limit(most)).all()
+        select(one.c.verdict, one.c.reason, func.sum(one.c.calls).label("calls"), func.coalesce(func.sum(one.c.pages), 0).label("pages"),
+               func.coalesce(func.sum(one.c.seconds), 0).label("seconds")).select_from(found).group_by(one.c.verdict, one.c.reason)).all()
+
+
+def _seconds(connection: Connection, since: ColumnElement[Any], until: ColumnElement[Any]) -> ColumnElement[Any]:
+    """How many seconds lie between two moments."""
+    if connection.dialect.name == "postgresql":
+        return extract("epoch", until - since)
+    return (func.julianday(cast(until, String)) - func.julianday(cast(since, String))) * 86_400
 
 
 def refusals(connection: Connection, campaign_id: int, channel: str, since: datetime, most: int) -> dict[str, int]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, literal_column, select, 
 
 from outreach.domain.letters import State
 from outreach.models import Address, Counter, CounterDelta, Letter, Target, TargetAddress, table
+from outreach.queries.delivery import LANE_TARGETS
 
 L, T, A, TA = table(Letter), table(Target), table(Address), table(TargetAddress)
 COUNTERS, DELTAS = table(Counter), table(CounterDelta)
@@ -16,19 +17,27 @@ _QUEUED = f"letter:{State.QUEUED.value}"
 _QUEUED_STATE: ColumnElement[str] = literal_column(f"'{State.QUEUED.value}'")
 """Written out, not bound: SQLite takes a partial index only so."""
 
-
-def places(connection: Connection, target_ids: Sequence[int]) -> Sequence[Any]:
-    """Where letters to these targets can wait, in order of preference: campaign_id, target_id, key, name, timezone, address_id,
-    channel, value."""
-    return connection.execute(
-        select(T.c.campaign_id, T.c.id.label("target_id"), T.c.key, T.c.name, T.c.timezone, TA.c.address_id, A.c.channel, A.c.value)
-        .select_from(TA.join(T, T.c.id == TA.c.target_id).join(A, A.c.id == TA.c.address_id))
-        .where(T.c.id.in_(target_ids), A.c.channel.in_(("email", "fax"))).order_by(T.c.position, T.c.id, A.c.channel, TA.c.rank)).all()
+_PLACES = (
+    select(T.c.campaign_id, T.c.id.label("target_id"), T.c.key, T.c.name, T.c.timezone, TA.c.address_id, A.c.channel, A.c.value)
+    .select_from(TA.join(T, T.c.id == TA.c.target_id).join(A, A.c.id == TA.c.address_id))
+    .where(A.c.channel.in_(("email", "fax"))).order_by(T.c.position, T.c.id, A.c.channel, TA.c.rank))
 
 
-def target_ids(connection: Connection, campaign_id: int) -> list[int]:
-    """The ids of all targets that the campaign ever had, ascending."""
-    return list(connection.execute(select(T.c.id).where(T.c.campaign_id == campaign_id).order_by(T.c.id)).scalars())
+def places(connection: Connection, campaign_id: int) -> Sequence[Any]:
+    """Where letters to any target that a campaign ever had can wait, in order of preference: campaign_id, target_id, key, name,
+    timezone, address_id, channel, value."""
+    return connection.execute(_PLACES.where(T.c.campaign_id == campaign_id)).all()
+
+
+def places_of(connection: Connection, target_ids: Sequence[int]) -> Sequence[Any]:
+    """The same of these targets."""
+    return connection.execute(_PLACES.where(T.c.id.in_(target_ids))).all()
+
+
+def lane_targets(connection: Connection, campaign_id: int) -> Sequence[Any]:
+    """`delivery.lane_targets` of all addresses at which a campaign's letters can wait: other live campaigns' targets are among them."""
+    own = select(TA.c.address_id).join(T, T.c.id == TA.c.target_id).where(T.c.campaign_id == campaign_id)
+    return connection.execute(LANE_TARGETS.where(A.c.id.in_(own))).all()
 
 
 def queued(connection: Connection, campaign_ids: Sequence[int]) -> dict[tuple[int, str], int]:
@@ -53,11 +62,19 @@ def carried(connection: Connection, campaign_ids: Sequence[int]) -> dict[tuple[i
 
 def queued_at(connection: Connection, places: Sequence[tuple[int, int]], most: int) -> dict[tuple[int, int], int]:
     """How many letters are queued at each of these targets and addresses, counted at most up to `most`; carried ones too."""
-    if not places:
-        return {}
+    return _queued_there(connection, most, TA.c.target_id.in_(sorted({target for target, _ in places})),
+                         TA.c.address_id.in_(sorted({address for _, address in places}))) if places else {}
+
+
+def queued_elsewhere(connection: Connection, campaign_ids: Sequence[int], most: int) -> dict[tuple[int, int], int]:
+    """The same of all addresses that come after a target's first one."""
+    own = select(T.c.id).where(T.c.campaign_id.in_(campaign_ids))
+    return _queued_there(connection, most, TA.c.target_id.in_(own), TA.c.rank > 0)
+
+
+def _queued_there(connection: Connection, most: int, *where: ColumnElement[bool]) -> dict[tuple[int, int], int]:
     x = L.alias("there")
     chosen = select(x.c.id).where(x.c.address_id == TA.c.address_id, x.c.target_id == TA.c.target_id, x.c.state == _QUEUED_STATE)
     n = select(func.count()).select_from(chosen.limit(most).correlate(TA).subquery()).scalar_subquery()
-    rows = connection.execute(select(TA.c.target_id, TA.c.address_id, n).where(
-        TA.c.target_id.in_(sorted({target for target, _ in places})), TA.c.address_id.in_(sorted({address for _, address in places}))))
+    rows = connection.execute(select(TA.c.target_id, TA.c.address_id, n).where(*where))
     return {(target, address): int(count) for target, address, count in rows}

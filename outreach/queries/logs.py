@@ -23,7 +23,7 @@ def starts(connection: Connection, address_ids: Sequence[int], count: int, since
                        *(() if campaign_id is None else (AT.c.campaign_id == campaign_id,)))
     rows = connection.execute(select(A.c.id, x.c.started_at).select_from(joined).where(A.c.id.in_(address_ids))
                               .order_by(A.c.id, x.c.started_at))
-    for address_id, at in rows:
+    for address_id, at in rows.all():
         found[address_id].append(at)
     return found
 
@@ -59,7 +59,7 @@ def lines_busy_until(connection: Connection, address_ids: Sequence[int], now: da
 def newest(connection: Connection, most: int, *where: ColumnElement[bool]) -> tuple[Any, Any]:
     """Addresses joined to their newest `most` attempts: the attempts, and the join."""
     if connection.dialect.name == "postgresql":
-        chosen: Select[Any] = select(AT.c.started_at, AT.c.campaign_id, AT.c.verdict, AT.c.reason, AT.c.pages, AT.c.arrived_at)
+        chosen: Select[Any] = select(AT.c.started_at, AT.c.campaign_id)
         found = chosen.where(AT.c.address_id == A.c.id, *where).order_by(AT.c.started_at.desc()).limit(most).lateral()
         return found, A.join(found, true())
     x = AT.alias("newest")  # SQLite knows no lateral, but a list for each row

@@ -33,6 +33,8 @@ HOURLY_UNTIL = timedelta(days=3)
 TAIL, NEWEST = 400, 30
 """How far back lately goes: the service's newest events that are looked through, the campaign's newest letters."""
 EVENTS = 14
+_NAMES = tuple((s.value, f"letter:{s.value}") for s in State)
+"""States in the order of a letter's life, and what their counters are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +144,14 @@ def is_troubled(line: CampaignLine) -> bool:
 
 
 def look(campaign: CampaignRow, now: datetime, *, by: str = "") -> Look:
-    """A look at a campaign no older than `shared.FRESH`, newer than any lever that was used; `by` is hours, days, or "" for what suits it.
+    """A look at a campaign that is newer than any lever that was used, and no older than `shared.FRESH`, or `shared.STANDS` while no
+    letter moves; `by` is hours, days, or "" for what suits it.
 
     However many look at once, one of them takes it for all of this process.
     """
     with reading() as c:
-        act = queries.last_act(c, campaign.id)
-    return _LOOKS.get((engine(), campaign.id, by), (campaign.revision, act), lambda: take(campaign.id, now, by=by))
+        act, event = queries.newest(c, campaign.id)
+    return _LOOKS.get((engine(), campaign.id, by), (campaign.revision, act), lambda: take(campaign.id, now, by=by), pulse=event)
 
 
 def take(campaign_id: int, now: datetime, *, by: str = "") -> Look:
@@ -192,14 +195,14 @@ def _letters(numbers: dict[figures.Key, int]) -> dict[str, int]:
     total: defaultdict[str, int] = defaultdict(int)
     for (_, _, name), n in numbers.items():
         total[name] += n
-    return {s.value: total[f"letter:{s.value}"] for s in State if total[f"letter:{s.value}"]}
+    return {state: total[name] for state, name in _NAMES if total[name]}
 
 
 def _targets(numbers: dict[figures.Key, int], offices: Sequence[TargetRow]) -> list[TargetFigures]:
     made = []
     for t in offices:
         for channel in ("email", "fax"):
-            states = {s.value: n for s in State if (n := numbers.get((t.id, channel, f"letter:{s.value}")))}
+            states = {state: n for state, name in _NAMES if (n := numbers.get((t.id, channel, name)))}
             if states or (t.active and any(a.channel == channel for a in t.addresses)):
                 made.append(TargetFigures(t.key, t.name, channel, states))
     return made

@@ -95,7 +95,7 @@ def _counted(c: Connection, campaign_id: int, ids: Sequence[int] | None, n: int,
 def _moved(c: Connection, campaign_id: int, spec: CampaignSpec, change: Change, looked_at: Sequence[Any] | None) -> Iterator[str]:
     """Letters at addresses that their target would not have any more."""
     after = {t.id: t for t in spec.targets if t.id in change.targets}
-    gone = [p for p in place_queries.places(c, queries.target_ids(c, campaign_id, sorted(after)))
+    gone = [p for p in place_queries.places_of(c, queries.target_ids(c, campaign_id, sorted(after)))
             if p.value not in _values(after[p.key], p.channel)]
     if looked_at is None:
         there = Counter(place_queries.queued_at(c, [(p.target_id, p.address_id) for p in gone], MOST))

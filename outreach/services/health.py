@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -15,8 +14,6 @@ from outreach.queries import desk as queries
 
 CALLS_OF = timedelta(hours=24)
 MAIL_OF = timedelta(days=7)
-MOST_CALLS = 2000
-"""Calls that are looked at, the newest."""
 MOST_BOUNCES = 5000
 """Bounces are counted up to here."""
 ENOUGH = 50
@@ -58,8 +55,6 @@ class FaxHealth:
     pages: int = 0
     minutes: int = 0
     """From hand-over to result, of those answered: the provider's own queue is in it."""
-    more: bool = False
-    """There were more calls than are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +90,18 @@ def passed(percent: float | None, thresholds: Sequence[Threshold]) -> Threshold 
 
 def fax(c: Connection, campaign_id: int, now: datetime) -> FaxHealth:
     """What became of a campaign's fax calls lately."""
-    rows = queries.fax_calls(c, campaign_id, now - CALLS_OF, MOST_CALLS + 1)
-    more, rows = len(rows) > MOST_CALLS, rows[:MOST_CALLS]
-    verdicts = Counter(row.verdict for row in rows)
-    arrived = [row for row in rows if row.verdict == Verdict.DELIVERED.value]
-    why_not = Counter(row.reason or "" for row in rows if row.verdict in (Verdict.REFUSED.value, Verdict.BOUNCED.value))
+    calls, why_not = Counter[str](), Counter[str]()
+    pages, seconds = 0, 0.0
+    for row in queries.fax_calls(c, campaign_id, now - CALLS_OF):
+        calls[row.verdict] += row.calls
+        if row.verdict == Verdict.DELIVERED.value:
+            pages, seconds = pages + int(row.pages), seconds + float(row.seconds)
+        elif row.verdict in (Verdict.REFUSED.value, Verdict.BOUNCED.value):
+            why_not[row.reason or ""] += row.calls
     return FaxHealth(
-        calls=sum(n for verdict, n in verdicts.items() if verdict != Verdict.VOID.value), answered=len(arrived),
-        under_way=verdicts[Verdict.OPEN.value] + verdicts[Verdict.ACCEPTED.value], unknown=verdicts[Verdict.UNKNOWN.value],
-        why_not=dict(why_not.most_common()), pages=sum(row.pages or 0 for row in arrived), minutes=_minutes(arrived), more=more)
-
-
-def _minutes(arrived: Sequence[Any]) -> int:
-    spent = sum(((row.arrived_at - row.started_at) for row in arrived if row.arrived_at and row.arrived_at > row.started_at),
-                timedelta())
-    return round(spent.total_seconds() / 60)
+        calls=calls.total() - calls[Verdict.VOID.value], answered=calls[Verdict.DELIVERED.value],
+        under_way=calls[Verdict.OPEN.value] + calls[Verdict.ACCEPTED.value], unknown=calls[Verdict.UNKNOWN.value],
+        why_not=dict(why_not.most_common()), pages=pages, minutes=round(seconds / 60))
 
 
 def mail(c: Connection, campaign_id: int, changes: Sequence[tuple[int, str, str, int]], now: datetime, *, heard: bool) -> MailHealth:

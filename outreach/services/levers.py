@@ -104,7 +104,7 @@ def target(campaign: CampaignRow, key: str, *, now: datetime) -> TargetLevers:
         raise NotFound(f"{campaign.slug} has no target {key!r}")
     with reading() as c:
         _letters, waiting = _counts(c, campaign.id)
-        lanes = forecast.lanes_of(c, campaign, now, get_settings())
+        lanes = forecast.lanes_of(c, campaign, now, get_settings(), target_id=rows[0].id)
         return next(_targets(c, campaign, rows, waiting, lanes))
 
 

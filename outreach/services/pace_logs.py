@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
 from outreach.domain.pacing import Rule
-from outreach.queries import delivery, logs
+from outreach.queries import logs
 from outreach.services.paces import Pace, Reading, made
 from outreach.settings import Settings
 
 
-def load(c: Connection, address_ids: Sequence[int], now: datetime, settings: Settings) -> dict[int, Pace]:
-    """`paces.load` by address, in as many statements as there are different limits, however many lanes there are."""
-    rows = delivery.lane_targets(c, address_ids)
+def of(c: Connection, rows: Sequence[Any], now: datetime, settings: Settings) -> dict[int, Pace]:
+    """`paces.of` by address, in as many statements as there are different limits, however many lanes there are."""
     asked = _Together(c, now)
     made(asked, rows, settings)  # only asks
     asked.read()

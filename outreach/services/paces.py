@@ -172,8 +172,12 @@ def rules_of(rows: Sequence[Any], channel: Channel, settings: Settings) -> tuple
     and the operator's ceiling."""
     if rows[0].pinned is not None:
         return _rules(rows[0].pinned)
-    found = {r for row in rows if row.limits for r in _rules(row.limits)}
-    return tuple(sorted(found | set(ceiling(channel, settings)), key=str))
+    return _together(frozenset(row.limits for row in rows if row.limits), ceiling(channel, settings))
+
+
+@lru_cache(maxsize=1000)
+def _together(limits: frozenset[str], ceiling: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    return tuple(sorted({*(rule for text in limits for rule in _rules(text)), *ceiling}, key=str))
 
 
 class Reading:

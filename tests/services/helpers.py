@@ -22,7 +22,7 @@ from outreach.domain.letters import Verdict
 from outreach.models import Address, Attempt, Base, Copy, Lane, Letter, Notice, Submission, table
 from outreach.queries import figures
 from outreach.queue import QueueName
-from outreach.services import campaigns, confirm, deliver, forecast, ledger, notices, receipts, stats, submit, sweep
+from outreach.services import campaigns, confirm, deliver, ledger, notices, outlooks, receipts, stats, submit, sweep
 from outreach.services.campaigns import CampaignRow, store_campaign
 from outreach.services.forms import FormInput
 from outreach.settings import get_settings
@@ -261,7 +261,7 @@ def desk(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 def _forget() -> None:
-    forecast.OUTLOOKS.forget()
+    outlooks.forget()
     queues.redis.cache_clear()
     queues.queue.cache_clear()
 

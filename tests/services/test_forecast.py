@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from outreach import cli
 from outreach.models import Address, Letter, table
 from outreach.queue import QueueName
-from outreach.services import budgets, forecast, pauses, stats, status
+from outreach.services import budgets, forecast, outlooks, pauses, stats, status
 from outreach.services.forecast import LaneForecast, in_words
 from outreach.web import status_words
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
@@ -197,8 +197,8 @@ def test_the_providers_lines_are_foretold_too(unproved: Desk) -> None:
 
 def test_an_outlook_stands_for_a_minute_while_nothing_changes_in_its_lane(unproved: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     foretold = []
-    foretell = forecast.foretell
-    monkeypatch.setattr(forecast, "foretell", lambda *a: foretold.append(1) or foretell(*a))
+    foretell = outlooks.foretell
+    monkeypatch.setattr(outlooks, "foretell", lambda *a: foretold.append(1) or foretell(*a))
     unproved.campaign(targets=(OFFICE,), deadline=unproved.now + timedelta(days=2))
     write(unproved, 12)
     first = ahead(unproved)

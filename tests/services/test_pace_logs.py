@@ -10,6 +10,7 @@ from sqlalchemy import Engine, event
 
 from outreach.db import reading
 from outreach.models import Address, Attempt, table
+from outreach.queries import delivery
 from outreach.services import forecast, pace_logs, paces
 from outreach.settings import get_settings
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
@@ -46,7 +47,7 @@ def test_together_they_are_what_they_are_one_by_one(desk: Desk) -> None:
     ids = [a.id for a in desk.rows(Address)]
     with reading() as c:
         alone = {p.address_id: p for p in paces.load(c, ids, desk.now, get_settings())}
-        together = pace_logs.load(c, ids, desk.now, get_settings())
+        together = pace_logs.of(c, delivery.lane_targets(c, ids), desk.now, get_settings())
     assert together == alone
     assert any(p.starts for p in alone.values()) and any(len(p.turns) == 2 for p in alone.values())
     assert any(p.shares and p.budgets for p in alone.values())

@@ -38,6 +38,7 @@ class Lane(BaseModel):
     deadline: Moment | None
     needed: str | None = Field(description="The limit that would bring all through; null when none is needed, or none can.")
     why: Literal["", *forecast.WHY] = Field(description="Why none can, or why nothing goes.")  # type: ignore[valid-type]
+    as_of: Moment | None = Field(description="When empty_at, misses and needed were foretold; null where nothing is.")
 
 
 class Statistics(BaseModel):

@@ -29,8 +29,8 @@ from outreach.web.desk.guard import LANGUAGE, Place, room, see
 from outreach.web.pages import PRIVATE, environment
 from outreach.web.status_words import when
 
-MOVING, QUIET, STILL = 3, 15, 60
-"""Seconds until a page looks again: while letters move, while none do, and where none can."""
+MOVING, QUIET, CLOSED = 3, 5, 60
+"""Seconds until a page looks again: while letters move, while none do (another organizer may use a lever), and where none ever will."""
 FEW = 8
 """Lanes and recipients that are shown at once; the others fold away."""
 MOST = 50
@@ -94,7 +94,7 @@ def _fragment(at: Place, by: str, whole: bool) -> tuple[Look, _Html]:
     """The look and its page: rendered once for all who may see the same of it."""
     look = desk.look(at.here, at.now, by=by)
     key = (engine(), at.here.id, by, whole, at.rights)
-    return look, _PAGES.get(key, look.at, lambda: _render(look, at.rights, whole))
+    return look, _PAGES.get(key, look.at, lambda: _render(look, at.rights, whole), pulse=look.at)
 
 
 def _render(look: Look, rights: frozenset[Right], whole: bool) -> _Html:
@@ -106,10 +106,12 @@ def _render(look: Look, rights: frozenset[Right], whole: bool) -> _Html:
 def _values(look: Look, rights: frozenset[Right], shown: int) -> dict[str, Any]:
     names = {s.value: w for s, w in letter_words.STATES.items()}
     lanes = sorted(look.lanes, key=lambda x: (-x.forecast.misses, x.forecast.why not in forecast.STANDS, -x.forecast.waiting))
+    foretold = min((x.forecast.as_of for x in lanes if x.forecast.as_of), default=None)
     return {
         "look": look, "answers": live_words.answers(look), "rights": rights, "Right": Right, "base": f"/o/c/{look.campaign.slug}/",
         "matters": live_words.matters(look), "lanes": [_lane(x, look.at) for x in lanes[:shown]],
-        "few": FEW, "targets": look.targets[:shown], "more_lanes": len(lanes[shown:]), "more_targets": len(look.targets[shown:]),
+        "foretold": foretold and _clock(look, foretold), "few": FEW, "targets": look.targets[:shown],
+        "more_lanes": len(lanes[shown:]), "more_targets": len(look.targets[shown:]),
         "names": names, "means": {s.value: w for s, w in letter_words.MEANS.items()}, "bar": _bar(look.letters), "kinds": KINDS,
         "stock": _stock(look), "flow": _flow(look), "stock_bands": [(b, charts.swatch(b)) for b in STOCK],
         "flow_bands": [(b, charts.swatch(b)) for b in FLOW], "points": [(label, p) for label, p in
@@ -134,14 +136,14 @@ def _told(e: Event, rights: frozenset[Right]) -> Event:
 
 
 def _again(look: Look) -> int:
-    if look.campaign.state not in ("live", "paused"):
-        return STILL
+    if look.campaign.state == "closed":
+        return CLOSED
     soon = look.at + timedelta(minutes=1)
     return MOVING if look.n(State.SENDING) or any(x.next_at and x.next_at <= soon for x in look.lanes) else QUIET
 
 
-def _clock(look: Look) -> str:
-    return f"{look.at.astimezone(ZoneInfo(look.zone)):%H:%M:%S}"
+def _clock(look: Look, at: datetime | None = None) -> str:
+    return f"{(at or look.at).astimezone(ZoneInfo(look.zone)):%H:%M:%S}"
 
 
 def _headline(look: Look) -> str:

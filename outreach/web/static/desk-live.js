@@ -1,10 +1,10 @@
-// The live desk looks again by itself: as soon as the server says, later where nothing is new, not at all while nobody looks.
+// The live desk looks again by itself: as soon as the server says, later where it does not answer, not at all while nobody looks.
 "use strict";
 (() => {
   const place = document.getElementById("live");
   if (!place) return;
   const headline = document.getElementById("headline"), asOf = document.getElementById("as-of"), how = document.getElementById("as-of-how");
-  const LONGEST = 30, FAILING = 60;
+  const USUAL = 5, FAILING = 60;
   let tag = place.dataset.tag, wait = Number(place.dataset.again), timer = 0, busy = false, failed = 0, kept = false;
   how.textContent = "Kept up to date while you look.";
 
@@ -53,11 +53,8 @@
       const answer = await fetch(place.dataset.source, { headers: { "if-none-match": tag }, cache: "no-store", redirect: "manual" });
       if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 404) { location.reload(); return; }
       if (answer.status !== 200 && answer.status !== 304) throw new Error(answer.status);
-      const soon = Number(answer.headers.get("x-look-again")) || LONGEST;
-      if (answer.status === 304) {
-        wait = Math.min(Math.max(soon, wait * 1.5), Math.max(LONGEST, soon));
-      } else {
-        wait = soon;
+      wait = Number(answer.headers.get("x-look-again")) || USUAL;
+      if (answer.status === 200) {
         kept = !exchange(await answer.text());
         if (!kept) tag = answer.headers.get("etag");
         speak();

@@ -20,7 +20,7 @@ PATIENCE = 60_000
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages ask after a second instead of three or fifteen."""
+    """Pages ask after a second instead of three or five."""
     monkeypatch.setattr(live, "MOVING", 1)
     monkeypatch.setattr(live, "QUIET", 1)
 

@@ -15,6 +15,7 @@ from outreach.queue import QueueName
 from outreach.services import desk as live
 from outreach.services import troubles
 from outreach.web.desk import letter_words, live_words
+from tests.services.test_pace_logs import asked
 from tests.web.desk.conftest import DeskSite
 
 LIVE = "/o/c/night-bus/"
@@ -105,12 +106,42 @@ def test_what_is_new_comes_with_its_tag_and_nothing_new_costs_nothing(site: Desk
     desk.send()
     live.forget()
     fresh = client.get(source[1], headers={"if-none-match": f'"{source[2]}"'})
-    assert fresh.status_code == 200 and fresh.headers["etag"] != f'"{source[2]}"' and fresh.headers["x-look-again"] == "15"
+    assert fresh.status_code == 200 and fresh.headers["etag"] != f'"{source[2]}"' and fresh.headers["x-look-again"] == "5"
     assert "no-store" not in fresh.headers["cache-control"] and fresh.text.lstrip().startswith("<section id=\"live-answers\"")
     top = re.findall(r"^<(?:section|div) id=\"([^\"]+)\"", fresh.text, re.M)
     assert len(set(top)) == len(top) >= 6  # what the browser exchanges one by one
     desk.action("close")
     assert client.get(source[1]).headers["x-look-again"] == "60"
+
+
+def test_a_desk_at_rest_costs_next_to_nothing_until_something_happens(site: DeskSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outreach.shared.FRESH", 0.0)
+    monkeypatch.setattr("outreach.shared.WORTH", 0.0)
+    monkeypatch.setattr("outreach.shared.STANDS", 3600.0)
+    desk = site.desk
+    desk.campaign()
+    desk.write()
+    desk.write()
+    desk.send()
+    looks = []
+    take = live.take
+    monkeypatch.setattr(live, "take", lambda *a, **k: looks.append(1) or take(*a, **k))
+    watching = site.signed_in(Role.VIEWER)
+    tag = watching.get(f"{LIVE}now").headers["etag"]
+    with asked(desk.database) as statements:
+        for _ in range(5):
+            rest = watching.get(f"{LIVE}now", headers={"if-none-match": tag})
+            assert rest.status_code == 304 and int(rest.headers["x-look-again"]) <= 5
+    selects = [s for s in statements if s.lstrip().startswith("SELECT")]
+    assert len(looks) == 1 and 5 <= len(selects) <= 5 * 4, selects
+    desk.action("pause")
+    paused = watching.get(f"{LIVE}now", headers={"if-none-match": tag})
+    assert paused.status_code == 200 and len(looks) == 2, "a lever"
+    desk.action("resume")
+    desk.write()
+    assert watching.get(f"{LIVE}now").status_code == 200 and len(looks) == 3, "a letter"
+    monkeypatch.setattr("outreach.shared.STANDS", 0.0)
+    assert watching.get(f"{LIVE}now").status_code == 200 and len(looks) == 4, "and time alone, in the end"
 
 
 def test_letters_are_for_those_who_may_read_them_and_mailboxes_for_fewer(site: DeskSite) -> None:
