@@ -20,6 +20,8 @@ address_app = typer.Typer(no_args_is_help=True, help="Addresses to which nothing
 Slug = Annotated[str, typer.Argument(help="The campaign's slug.")]
 REMINDER = ("make sure that the person or family concerned wants this, knows what the page says, and that it is online now; the desk's "
             "check-list asks for it, this command only writes into the audit log that it did not")
+SET_ANYWAY = 4
+"""With more bundles than these their pages are set only for whoever asks to see them: it takes about a second each."""
 OneTarget = Annotated[str, typer.Option("--target", metavar="ID", help="Only one of its targets, by its id in the file.")]
 
 app.command()(drafts.draft)
@@ -181,25 +183,32 @@ def bundle(slug: Slug, target: OneTarget = "",
     if not found:
         typer.echo(f"{slug}: no letter would miss the deadline")
     for plan in found:
-        _tell(plan)
-        if preview and not plan.why_not:
+        paper = bundling.preview(plan) if not plan.why_not and (preview or len(found) <= SET_ANYWAY) else None
+        _tell(plan, paper)
+        if preview and paper:
             path = preview if len(found) == 1 else preview.with_stem(f"{preview.stem}-{plan.lane.target}-{plan.lane.channel.value}")
-            path.write_bytes(bundling.preview(plan))
+            path.write_bytes(paper)
             typer.echo(f"  {path}")
+    if len(found) > SET_ANYWAY and not preview:
+        typer.echo("With --target or --preview it says how many pages each has: they are set then.")
     if send:
         for plan in bundling.send(slug, target=target):
             typer.echo(f"{plan.lane.name} at {plan.lane.address}: {len(plan.letters)} letters "
                        f"{'were added to the bundle that waits' if plan.joins else 'are one hand-over now'}")
 
 
-def _tell(plan: bundling.Plan) -> None:
+def _size(paper: bytes | None) -> str:
+    from outreach.render.pages import page_count
+
+    return "" if paper is None else ", 1 page in all" if (pages := page_count(paper)) == 1 else f", {pages} pages in all"
+
+
+def _tell(plan: bundling.Plan, paper: bytes | None) -> None:
     typer.echo(f"{plan.lane.name} at {plan.lane.address}: {plan.lane.sentence(utcnow())}")
     if plan.why_not:
         typer.echo(f"  no bundle: {plan.why_not}")
         return
-    pages = bundling.pages(plan)
-    typer.echo(f"  {len(plan.letters)} letters would {'join the bundle that waits' if plan.joins else 'be one hand-over'}, "
-               f"{pages} page{'' if pages == 1 else 's'} in all")
+    typer.echo(f"  {len(plan.letters)} letters would {'join the bundle that waits' if plan.joins else 'be one hand-over'}{_size(paper)}")
     if plan.unasked:
         typer.echo(f"  {plan.unasked} more are late; their writers have not agreed to go in a bundle")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, Select, case, func, or_, select, union_all
 
 from outreach.domain.letters import State
 from outreach.models import Attempt, Letter, Submission, Target, table
@@ -17,8 +17,8 @@ _LONE = (_QUEUED, L.c.carried_by.is_(None), L.c.carries.is_(False), L.c.withdraw
 _UNDER_WAY = (State.QUEUED.value, State.SENDING.value, State.UNKNOWN.value)
 
 
-def lone(connection: Connection, target_id: int, address_id: int, most: int, *, last: bool) -> Sequence[Any]:
-    """Up to `most` letters that wait for themselves, the first or the last in line: id, submitted_at, not_before, consent_version."""
+def first(connection: Connection, target_id: int, address_id: int, most: int) -> Sequence[Any]:
+    """The first letters in line, up to `most`, that wait for themselves: id, submitted_at, not_before, consent_version."""
     found: list[Any] = []
     for put_off in (False, True):  # each by itself: the index has those that never were in this order
         order = (L.c.submitted_at, L.c.id) if put_off else (L.c.not_before, L.c.submitted_at, L.c.id)
@@ -26,8 +26,28 @@ def lone(connection: Connection, target_id: int, address_id: int, most: int, *, 
             select(L.c.id, L.c.submitted_at, L.c.not_before, S.c.consent_version).select_from(L.join(S, S.c.id == L.c.submission_id))
             .where(L.c.address_id == address_id, L.c.target_id == target_id, *_LONE,
                    L.c.not_before.is_not(None) if put_off else L.c.not_before.is_(None))
-            .order_by(*(column.desc() if last else column for column in order)).limit(most)).all()
-    return sorted(found, key=lambda x: (x.submitted_at, x.id), reverse=last)[:most]
+            .order_by(*order).limit(most)).all()
+    return sorted(found, key=lambda x: (x.submitted_at, x.id))[:most]
+
+
+def late(connection: Connection, target_id: int, address_id: int, n: int, *, agreed_since: str, most: int) -> tuple[list[str], int]:
+    """Of the last `n` letters in line that wait for themselves: the ids of the first `most` whose writers' consent is of that version
+    or newer, in order of submission, and how many have an older one."""
+    x = union_all(*(select(part.subquery()) for part in _last(target_id, address_id, n))).subquery()
+    line = select(x).order_by(x.c.submitted_at.desc(), x.c.id.desc()).limit(n).subquery()
+    agreed = S.c.consent_version >= agreed_since
+    rows = connection.execute(
+        select(line.c.id, agreed.label("agreed"), func.sum(case((agreed, 0), else_=1)).over().label("unasked"))
+        .select_from(line.join(S, S.c.id == line.c.submission_id))
+        .order_by(agreed.desc(), line.c.submitted_at, line.c.id).limit(most)).all()
+    return [row.id for row in rows if row.agreed], int(rows[0].unasked) if rows else 0
+
+
+def _last(target_id: int, address_id: int, n: int) -> tuple[Select[Any], Select[Any]]:
+    """The last of a line, of those never put off and of those that were: each by itself, as the index has them."""
+    own = select(L.c.id, L.c.submission_id, L.c.submitted_at).where(L.c.address_id == address_id, L.c.target_id == target_id, *_LONE)
+    return (own.where(L.c.not_before.is_(None)).order_by(L.c.not_before.desc(), L.c.submitted_at.desc(), L.c.id.desc()).limit(n),
+            own.where(L.c.not_before.is_not(None)).order_by(L.c.submitted_at.desc(), L.c.id.desc()).limit(n))
 
 
 def locked(connection: Connection, letter_ids: Sequence[str]) -> list[Row[Any]]:
@@ -91,4 +111,4 @@ def headless(connection: Connection, most: int) -> list[str]:
 
 def first_place(connection: Connection, target_id: int, address_id: int) -> datetime | None:
     """The place of who is first in a target's line at an address."""
-    return next((x.submitted_at for x in lone(connection, target_id, address_id, 1, last=False)), None)
+    return next((x.submitted_at for x in first(connection, target_id, address_id, 1)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, String, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, String, cast, func, select, text
 
 from outreach.models import Letter, table
 
@@ -17,16 +17,11 @@ def per_quarter(connection: Connection, campaign_id: int, column: str) -> dict[d
 
     In every time zone of today a day begins with such a quarter, so days of any zone can be added up from them.
     """
-    hour, quarter = _parts(connection, L.c[column])
-    rows = connection.execute(select(hour, quarter, func.count()).where(L.c.campaign_id == campaign_id, L.c[column].is_not(None))
-                              .group_by(hour, quarter))
-    return {datetime.fromisoformat(f"{h}:00").replace(minute=15 * int(q), tzinfo=UTC): int(n) for h, q, n in rows}
-
-
-def _parts(connection: Connection, moment: Any) -> tuple[ColumnElement[Any], ColumnElement[int]]:
-    """The UTC hour as "YYYY-MM-DD HH", and which quarter of it."""
+    moment = L.c[column]
     if connection.dialect.name == "postgresql":
-        utc = func.timezone("UTC", moment)
-        return func.to_char(utc, "YYYY-MM-DD HH24"), cast(func.floor(func.date_part("minute", utc) / 15), Integer)
-    text = cast(moment, String)  # kept as text that begins with "YYYY-MM-DD HH:MM"
-    return func.substr(text, 1, 13), cast(cast(func.substr(text, 15, 2), Integer).op("/")(15), Integer)
+        start: ColumnElement[Any] = func.date_bin(text("interval '15 minutes'"), moment, text("timestamptz 'epoch'"), type_=moment.type)
+    else:  # kept as text that begins with "YYYY-MM-DD HH:MM"
+        said = cast(moment, String)
+        start = func.substr(said, 1, 14).concat(func.substr("00153045", 1 + 2 * cast(func.substr(said, 15, 2), Integer).op("/")(15), 2))
+    rows = connection.execute(select(start, func.count()).where(L.c.campaign_id == campaign_id, moment.is_not(None)).group_by(start))
+    return {at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC): int(n) for at, n in rows}

@@ -33,14 +33,18 @@ _LANES = table(Lane)
 MOST = 2000
 """Letters in one bundle: more take long to set and fill too many pages. What is left makes another."""
 HEADS = 200
+FEWEST = 2
+NOBODY = "nobody else whose consent speaks of bundles is late"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would go together at one address, in order of submission; the first carries the others."""
+    """What would go together at one address. Its letters are counted, not read: one that cannot be printed is left out when it is
+    made."""
 
     lane: LaneForecast
-    letters: tuple[Waiting, ...] = ()
+    letters: tuple[str, ...] = ()
+    """Their ids, in order of submission; the first carries the others."""
     joins: str = ""
     """The letter that carries a bundle which waits there already and which they would join."""
     unasked: int = 0
@@ -60,29 +64,23 @@ def plans(slug: str, *, target: str = "", now: datetime | None = None) -> list[P
     Raises NotFound.
     """
     now, campaign = now or utcnow(), campaigns.get(slug)
-    if target and target not in {t.key for t in campaigns.targets_of(campaign.id, dropped=True)}:
+    targets = {t.key: t.id for t in campaigns.targets_of(campaign.id, campaign.revision, dropped=True)}
+    if target and target not in targets:
         raise NotFound(f"{slug} has no target {target!r}")
     with reading() as c:
-        return [_plan(c, campaign.id, lane, now) for lane in forecast.lanes_of(c, campaign, now, get_settings())
-                if lane.misses and target in ("", lane.target)]
+        lanes = forecast.lanes_of(c, campaign, now, get_settings(), target_id=targets.get(target), anew=True)
+        return [_plan(c, campaign.id, lane, now) for lane in lanes if lane.misses]
 
 
 def preview(plan: Plan, *, now: datetime | None = None) -> bytes:
     """The pages that would go out, as PDF, stamped now. Raises Conflict when there is nothing to send together."""
     if plan.why_not:
         raise Conflict(plan.why_not)
-    together = plan.letters
-    if plan.joins:
-        with reading() as c:
-            together = (*delivery.carried(c, plan.joins), *plan.letters)
+    with reading() as c:
+        together = (*(delivery.carried(c, plan.joins) if plan.joins else ()), *_printable(c, plan))
+    if len(together) < FEWEST:
+        raise Conflict(NOBODY)
     return bundle_papers.pdf(together, together[0], now or utcnow(), get_settings())
-
-
-def pages(plan: Plan, *, now: datetime | None = None) -> int:
-    """How many pages the preview has."""
-    from outreach.render.pages import page_count
-
-    return page_count(preview(plan, now=now))
 
 
 def send(slug: str, *, target: str = "", now: datetime | None = None, who: str = audit.COMMAND_LINE) -> list[Plan]:
@@ -93,8 +91,10 @@ def send(slug: str, *, target: str = "", now: datetime | None = None, who: str =
     bound = []
     for plan in found:
         if not plan.why_not:
+            with reading() as c:
+                letters = _printable(c, plan)
             with unit_of_work() as c:
-                bound += _bind(c, plan, now, who)
+                bound += _bind(c, plan, letters, now, who)
     if not bound:
         raise Conflict("; ".join(sorted({p.why_not for p in found if p.why_not})) or "no letter would miss the deadline")
     return bound
@@ -124,22 +124,23 @@ def undo(slug: str, *, target: str = "", now: datetime | None = None, who: str =
 
 
 def _plan(c: Connection, campaign_id: int, lane: LaneForecast, now: datetime) -> Plan:
-    late = queries.lone(c, lane.target_id, lane.address_id, lane.misses, last=True)
-    willing = [x for x in late if x.consent_version >= forms.BUNDLES_SINCE]
-    unasked, willing = len(late) - len(willing), willing[-MOST:]  # the earliest of them
+    willing, unasked = queries.late(c, lane.target_id, lane.address_id, lane.misses, agreed_since=forms.BUNDLES_SINCE, most=MOST)
     if lane.misses >= lane.waiting:
         why = forecast.WHY[lane.why] if lane.why in ("paused", "address", "hours") else "its limits let nothing start before then"
         return Plan(lane, unasked=unasked, why_not=f"not one hand-over can be made before the deadline: {why}")
     carriers = [x for x in queries.waiting_carriers(c, campaign_id, target_id=lane.target_id, address_id=lane.address_id)
                 if x.attempt_id is None]
-    chosen = {x.id for x in willing}
-    if not carriers:
-        heads = queries.lone(c, lane.target_id, lane.address_id, min(lane.waiting - lane.misses, HEADS), last=False)
-        chosen |= set([x.id for x in heads if x.consent_version >= forms.BUNDLES_SINCE and (x.not_before or now) <= now][:1])
-    letters = tuple(w for w in delivery.by_ids(c, sorted(chosen)) if _can_be_printed(w))
-    if len(letters) < (1 if carriers else 2):
-        return Plan(lane, unasked=unasked, why_not="nobody else whose consent speaks of bundles is late")
+    heads = [] if carriers else queries.first(c, lane.target_id, lane.address_id, min(lane.waiting - lane.misses, HEADS))
+    first = [x.id for x in heads if x.consent_version >= forms.BUNDLES_SINCE and (x.not_before or now) <= now][:1]
+    letters = tuple(dict.fromkeys([*first, *willing]))
+    if len(letters) < (1 if carriers else FEWEST):
+        return Plan(lane, unasked=unasked, why_not=NOBODY)
     return Plan(lane, letters, carriers[0].id if carriers else "", unasked)
+
+
+def _printable(c: Connection, plan: Plan) -> list[Waiting]:
+    """A plan's letters, read, in order of submission."""
+    return [w for w in delivery.by_ids(c, plan.letters) if _can_be_printed(w)]
 
 
 def _can_be_printed(letter: Waiting) -> bool:
@@ -150,17 +151,17 @@ def _can_be_printed(letter: Waiting) -> bool:
     return True
 
 
-def _bind(c: Connection, plan: Plan, now: datetime, who: str) -> list[Plan]:
-    """Make a plan's bundle of those who still wait; [] when too few are left."""
+def _bind(c: Connection, plan: Plan, letters: Sequence[Waiting], now: datetime, who: str) -> list[Plan]:
+    """Make a plan's bundle of those of its letters who still wait; [] when too few are left."""
     _take_lanes(c, [plan.lane.address_id], now)
     carrier_id = plan.joins
     if carrier_id:
         carrier = letter_queries.by_id_locked(c, carrier_id)
         if carrier.state != State.QUEUED.value or carrier.attempt_id is not None:
             return []
-    still = {x.id for x in queries.locked(c, [w.id for w in plan.letters])}
-    letters = tuple(w for w in plan.letters if w.id in still)
-    if len(letters) < (1 if carrier_id else 2):
+    still = {x.id for x in queries.locked(c, [w.id for w in letters])}
+    letters = [w for w in letters if w.id in still]
+    if len(letters) < (1 if carrier_id else FEWEST):
         return []
     if not carrier_id:
         carrier_id, first = letters[0].id, queries.first_place(c, plan.lane.target_id, plan.lane.address_id)
@@ -170,7 +171,7 @@ def _bind(c: Connection, plan: Plan, now: datetime, who: str) -> list[Plan]:
     audit.note(c, "bundle made", at=now, who=who, campaign_id=campaign_id,
                detail=f"{len(letters)} letters to {plan.lane.target} by {plan.lane.channel.value}{', added' if plan.joins else ''}")
     log.info("bundle.made", campaign=campaign_id, letter=carrier_id, letters=len(letters), channel=plan.lane.channel.value)
-    return [Plan(plan.lane, letters, plan.joins, plan.unasked)]
+    return [Plan(plan.lane, tuple(w.id for w in letters), plan.joins, plan.unasked)]
 
 
 def _take_lanes(c: Connection, address_ids: Sequence[int], now: datetime) -> None:
