@@ -26,14 +26,15 @@ Yours sincerely,
 """
 
 
-def load(folder: Path, slug: str, *, targets: int, limits: dict[str, str] | None = None, deadline: datetime | None = None) -> None:
+def load(folder: Path, slug: str, *, targets: int, limits: dict[str, str] | None = None, deadline: datetime | None = None,
+         hours: str = "always", zone: str = "UTC") -> None:
     """Import and publish a campaign with so many targets, by e-mail; by each channel for which there are `limits`, if there are any."""
     lines = [f'slug = "{slug}"', f'title = "Keep the night bus {slug}"', 'summary = "A line that brings people home."',
              'story = "Four hundred people a night."', 'country = "CA"', 'reference = "TC-4457"',
              *([f"deadline = {deadline:%Y-%m-%dT%H:%M:%SZ}"] if deadline else []), "[letter]",
              'subject = "Request to keep the night bus, file {{ campaign.reference }}"', f'body = """{BODY}"""', "editable = true"]
     for i in range(targets):
-        lines += ["[[target]]", f'id = "t{i}"', f'name = "Office {i}"', 'timezone = "UTC"', 'hours = "always"',
+        lines += ["[[target]]", f'id = "t{i}"', f'name = "Office {i}"', f'timezone = "{zone}"', f'hours = "{hours}"',
                   f'email = ["office{i}.{slug}@target.example"]']
         if limits and "fax" in limits:
             lines.append(f'fax = ["+1416{5550000 + i}"]')

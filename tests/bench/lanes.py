@@ -1,4 +1,4 @@
-"""The desk's promise where it is hardest to keep: e-mail and fax, limits, a deadline that most will miss, many lanes.
+"""The desk's promise where it is hardest to keep: e-mail and fax, limits, office hours, a deadline that most will miss, many lanes.
 
 A million letters beside a thousand, in two databases in turns; milliseconds to a page's first byte, 95th percentile, each page asked
 for right after a lever was used.
@@ -38,7 +38,8 @@ def measure(here: Place, note: looks.Note, admin: str, name: str = "limits", tar
 
 
 def _site(here: Place, letters: int, targets: int, open_: ExitStack) -> looks.Site:
-    campaign.load(here.folder, SLUG, targets=targets, limits=LIMITS, deadline=db.utcnow().replace(microsecond=0) + timedelta(days=14))
+    campaign.load(here.folder, SLUG, targets=targets, limits=LIMITS, deadline=db.utcnow().replace(microsecond=0) + timedelta(days=14),
+                  hours="Mon-Fri 09:00-17:00", zone="America/Toronto")
     fill(letters)
     return looks.opened(here, SLUG, open_)
 
@@ -72,8 +73,8 @@ _STATEMENTS = (
     " s.campaign_id JOIN target_addresses ta ON ta.target_id = t.id JOIN addresses a ON a.id = ta.address_id AND a.channel = s.channel",
     "INSERT INTO attempts (id, letter_id, campaign_id, address_id, transport, holder, verdict, retryable, started_at, ended_at)"
     " SELECT 'a' || substr(l.id, 2), l.id, l.campaign_id, l.address_id, CASE l.channel WHEN 'fax' THEN 'telnyx' ELSE 'smtp' END, 'bench',"
-    f" 'accepted', :no, CAST(:now AS timestamptz) - (:half - {_NUMBER}) / (CASE l.channel WHEN 'fax' THEN :faxes ELSE 1 END)"
-    f" * interval '8 minutes', :now FROM letters l WHERE {_NUMBER} < :half",
+    f" 'accepted', :no, CAST(:now AS timestamptz) - CASE l.channel WHEN 'fax' THEN (:half - {_NUMBER}) / :faxes * interval '40 minutes'"
+    f" ELSE (:half - {_NUMBER}) * interval '8 minutes' END, :now FROM letters l WHERE {_NUMBER} < :half",
     "UPDATE letters SET state = 'sent', attempt_id = a.id, sent_at = a.started_at FROM attempts a WHERE a.letter_id = letters.id",
     "INSERT INTO letter_events (letter_id, at, after, why) SELECT id, created_at, 'queued', 'submitted' FROM letters ORDER BY id",
     "INSERT INTO letter_events (letter_id, at, before, after, why, attempt_id) SELECT id, state_at, 'sending', state, 'accepted',"

@@ -1,10 +1,11 @@
-"""Looking at a desk in a process of its own, over a million letters beside a thousand, in two databases in turns."""
+"""Looking at a desk in a process of its own, over a million letters beside a thousand, in two databases in turns, while letters come."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import cycle, islice
 from unittest import mock
 
 import httpx
@@ -12,12 +13,14 @@ from sqlalchemy import Engine, update
 
 from outreach import db
 from outreach.models import Organizer, table
-from outreach.services import access, audit, campaigns
+from outreach.services import access, audit, campaigns, moves
 from outreach.web.desk.guard import COOKIE
 from tests.bench.places import Place
 
 Note = Callable[..., None]
 LOOKS, WARM = 60, 3
+MOVING = 12
+"""Lanes to which somebody has written between two looks: what was foretold of them is old."""
 
 
 class Site:
@@ -26,12 +29,14 @@ class Site:
     def __init__(self, slug: str, engine: Engine, port: int, cookie: str) -> None:
         self.engine = engine
         self._slug, self._campaign = slug, campaigns.get(slug).id
+        self._lanes = cycle([(t.id, a.channel) for t in campaigns.targets_of(self._campaign) for a in t.addresses])
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: cookie}, trust_env=False, timeout=120)
 
     def look(self, page: str = "") -> float:
-        """Seconds to the first byte of a page that nobody has asked for since the last lever was used."""
+        """Seconds to the first byte of a page that nobody has asked for since the last lever was used, nor since letters came."""
         with mock.patch.object(db, "engine", lambda: self.engine), db.unit_of_work() as c:
             audit.note(c, "looked at by a benchmark", at=db.utcnow(), campaign_id=self._campaign)
+            moves.count(c, [(self._campaign, *lane, "letter:queued", 1) for lane in islice(self._lanes, MOVING)])
         began = time.perf_counter()
         with self._http.stream("GET", f"/o/c/{self._slug}/{page}") as answer:
             next(answer.iter_raw(1))
