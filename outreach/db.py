@@ -10,7 +10,6 @@ import json
 import secrets
 import sqlite3
 import time
-from base64 import b32encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -67,7 +66,8 @@ PATIENCE = 30.0
 """Seconds that SQLite waits for a lock that somebody else holds."""
 AGAIN, LONGEST_PAUSE = 0.0003, 0.005
 """Seconds after which the write lock is asked for again, at first and in the end: a commit holds it for a millisecond or so."""
-_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
 def new_id(now: float | None = None) -> str:
@@ -76,7 +76,7 @@ def new_id(now: float | None = None) -> str:
     Ids made later sort later (to the millisecond), so that indexes grow at their end.
     """
     n = int((time.time() if now is None else now) * 1000) << 80 | secrets.randbits(80)
-    return b32encode(n.to_bytes(20, "big")).translate(_CROCKFORD)[-26:].decode()
+    return "".join([_PAIRS[n >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 @lru_cache(maxsize=1)

@@ -51,6 +51,26 @@ class Prepared:
         text, _ = self._texts.get(dialect) or self._compile(dialect)
         return run(connection, text, values, keep=keep)
 
+    def run_each(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
+        """SQLite: run it for each of `rows`, of which each changes one row of a table or none; tells which. Raises
+        sqlalchemy.exc.DBAPIError.
+
+        Many go at once, which costs half as much but tells only how many were changed: if not all were, that is taken back and
+        they go one by one.
+        """
+        if len(rows) > FEW:
+            text, names = self._texts.get("sqlite") or self._compile("sqlite")
+            values = [row[name] if name in row else self._defaults[name] for row in rows for name in names]
+            width = len(names)
+            run(connection, "SAVEPOINT many")
+            all_of_them = _run_many(connection, text, [values[i:i + width] for i in range(0, len(values), width)]) == len(rows)
+            if not all_of_them:
+                run(connection, "ROLLBACK TO many")
+            run(connection, "RELEASE many")
+            if all_of_them:
+                return [True] * len(rows)
+        return [bool(self.run(connection, row).rowcount) for row in rows]
+
     def text(self, dialect: str) -> str:
         """As the driver gets it."""
         return (self._texts.get(dialect) or self._compile(dialect))[0]
@@ -90,8 +110,8 @@ class Each:
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> set[str]:
         """Ids of the rows that met the condition. Give `rows` in the order in which they shall be locked."""
         if connection.dialect.name == "sqlite":
-            return {row["id"] for row in rows
-                    if self._one.run(connection, {**shared, **{f"{k}0": v for k, v in row.items()}}).rowcount}
+            met = self._one.run_each(connection, [{**shared, **{f"{k}0": v for k, v in row.items()}} for row in rows])
+            return {row["id"] for row, changed in zip(rows, met, strict=True) if changed}
         values = dict(shared)
         for i, row in enumerate(rows):
             for k, v in row.items():
@@ -148,12 +168,14 @@ def run(connection: Connection, text: str, values: Sequence[Any] = (), *, keep: 
         raise _as_sqlalchemy(connection, text, e) from e
 
 
-def _run_many(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
+def _run_many(connection: Connection, text: str, rows: Sequence[Sequence[Any]]) -> int:
+    """SQLite: run it for each row; returns how many rows of the table were changed in all."""
     try:
-        connection.connection.driver_connection.executemany(  # type: ignore[union-attr]
-            text, [[_sortable(v) if isinstance(v, datetime) else v for v in row] for row in rows])
+        changed: int = connection.connection.driver_connection.executemany(  # type: ignore[union-attr]
+            text, [[_sortable(v) if isinstance(v, datetime) else v for v in row] for row in rows]).rowcount
     except sqlite3.Error as e:
         raise _as_sqlalchemy(connection, text, e) from e
+    return changed
 
 
 def _cursor(connection: Connection) -> Any:

@@ -188,9 +188,8 @@ def taken(c: Connection, attempt_id: str, now: datetime) -> tuple[str, State | N
 def _note(c: Connection, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     """Change these columns of attempts: `attempt`, `new_` and the column's name."""
     statement, prepared = _weigh(columns)
-    if c.dialect.name == "sqlite":  # row after row and past SQLAlchemy: there its way to the driver is what costs
-        for row in rows:
-            prepared.run(c, row)
+    if c.dialect.name == "sqlite":  # past SQLAlchemy: there its way to the driver is what costs
+        prepared.run_each(c, rows)
     else:
         c.execute(statement, rows)
 

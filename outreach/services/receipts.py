@@ -177,8 +177,8 @@ def _store(c: Connection, words: Sequence[ReceiptWord], matches: Sequence[Match]
              "reason": w.reason and w.reason.value, "provider_ref": w.provider_ref, "message_id": w.message_id, "pages": w.pages,
              "at": w.at, "received_at": now, **_standing(w, m, now, now)} for w, m in zip(words, matches, strict=True)]
     rows.sort(key=lambda row: (row["provider"], row["event_id"]))
-    if c.dialect.name == "sqlite":  # row after row and past SQLAlchemy: there its way to the driver is what costs
-        return {(row["provider"], row["event_id"]) for row in rows if _KEEP.run(c, row).rowcount}
+    if c.dialect.name == "sqlite":  # past SQLAlchemy: there its way to the driver is what costs
+        return {(row["provider"], row["event_id"]) for row, new in zip(rows, _KEEP.run_each(c, rows), strict=True) if new}
     kept = c.execute(dialect_insert(c, _RECEIPTS).on_conflict_do_nothing(index_elements=["provider", "event_id"])
                      .returning(_RECEIPTS.c.provider, _RECEIPTS.c.event_id), rows)
     return {(row.provider, row.event_id) for row in kept}
@@ -195,7 +195,7 @@ def _fitting(word: ReceiptWord) -> ReceiptWord:
     texts = (word.event_id, word.recipient, word.provider_ref, word.detail, word.message_id, word.raw)
     ours = word.attempt_id is None or (len(word.attempt_id) == ID_LENGTH and word.attempt_id.isascii() and word.attempt_id.isalnum())
     possible = word.pages is None or 0 <= word.pages < MANY
-    if ours and possible and all(t is None or _fits(t, most) for t, most in zip(texts, _LONGEST, strict=True)):
+    if ours and possible and _all_fit(texts):
         return word
     event_id, recipient, provider_ref, detail, message_id, raw = (t and _fit(t, most) for t, most in zip(texts, _LONGEST, strict=True))
     return replace(word, attempt_id=word.attempt_id if ours else None, event_id=event_id or "", recipient=recipient or "",
@@ -203,8 +203,11 @@ def _fitting(word: ReceiptWord) -> ReceiptWord:
                    pages=word.pages if possible else None)
 
 
-def _fits(text: str, most: int) -> bool:
-    return len(text) <= most and text.isascii() and "\0" not in text
+def _all_fit(texts: Sequence[str | None]) -> bool:
+    for text, most in zip(texts, _LONGEST, strict=True):
+        if text and (len(text) > most or not text.isascii() or "\0" in text):
+            return False
+    return True
 
 
 def _fit(text: str, most: int) -> str:

@@ -30,8 +30,9 @@ def test_rows_are_inserted_however_many(database: Engine, n: int) -> None:
     assert days() == {f"day{i}": i for i in range(n)}
 
 
+@pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("n", [1, 4, FEW + 3])
-def test_each_row_is_changed_on_its_own_condition_and_the_changed_are_told(database: Engine, n: int) -> None:
+def test_each_row_is_changed_on_its_own_condition_and_the_changed_are_told(database: Engine, n: int, every: int) -> None:
     def build(rows: int) -> Any:
         return update(NOTICES).where(NOTICES.c.id.in_([bindparam(f"id{i}") for i in range(rows)]), NOTICES.c.state == "queued").values(
             state="sending", lease_until=bindparam("until", type_=NOTICES.c.lease_until.type))
@@ -39,13 +40,13 @@ def test_each_row_is_changed_on_its_own_condition_and_the_changed_are_told(datab
     each, ids = Each(build), [new_id() for _ in range(n)]
     with unit_of_work() as c:
         c.execute(insert(NOTICES), [{"id": x, "kind": "k", "ref": x, "recipient": "r", "mailbox": "m", "not_before": NOW, "created_at": NOW,
-                                     "state": "queued" if i % 2 == 0 else "sent"} for i, x in enumerate(ids)])
+                                     "state": "queued" if i % every == 0 else "sent"} for i, x in enumerate(ids)])
     with unit_of_work() as c:
-        assert each.run(c, [{"id": x} for x in sorted(ids)], {"until": NOW}) == set(ids[::2])
+        assert each.run(c, [{"id": x} for x in sorted(ids)], {"until": NOW}) == set(ids[::every])
     with unit_of_work() as c:
         assert each.run(c, [{"id": x} for x in ids], {"until": NOW}) == set()
     with reading() as c:
-        assert {r.id: r.lease_until for r in c.execute(select(NOTICES))} == {x: NOW if i % 2 == 0 else None for i, x in enumerate(ids)}
+        assert {r.id: r.lease_until for r in c.execute(select(NOTICES))} == {x: NOW if i % every == 0 else None for i, x in enumerate(ids)}
 
 
 def test_times_are_kept_as_sqlalchemy_keeps_them(database: Engine) -> None:
