@@ -193,7 +193,7 @@ def bundle(slug: Slug, target: OneTarget = "",
         typer.echo("With --target or --preview it says how many pages each has: they are set then.")
     if send:
         for plan in bundling.send(slug, target=target):
-            typer.echo(f"{plan.lane.name} at {plan.lane.address}: {len(plan.letters)} letters "
+            typer.echo(f"{plan.lane.name} at {plan.lane.address}: {plan.letters} letters "
                        f"{'were added to the bundle that waits' if plan.joins else 'are one hand-over now'}")
 
 
@@ -208,7 +208,7 @@ def _tell(plan: bundling.Plan, paper: bytes | None) -> None:
     if plan.why_not:
         typer.echo(f"  no bundle: {plan.why_not}")
         return
-    typer.echo(f"  {len(plan.letters)} letters would {'join the bundle that waits' if plan.joins else 'be one hand-over'}{_size(paper)}")
+    typer.echo(f"  {plan.letters} letters would {'join the bundle that waits' if plan.joins else 'be one hand-over'}{_size(paper)}")
     if plan.unasked:
         typer.echo(f"  {plan.unasked} more are late; their writers have not agreed to go in a bundle")
 

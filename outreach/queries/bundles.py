@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,21 +19,17 @@ _UNDER_WAY = (State.QUEUED.value, State.SENDING.value, State.UNKNOWN.value)
 
 def first(connection: Connection, target_id: int, address_id: int, most: int) -> Sequence[Any]:
     """The first letters in line, up to `most`, that wait for themselves: id, submitted_at, not_before, consent_version."""
-    found: list[Any] = []
-    for put_off in (False, True):  # each by itself: the index has those that never were in this order
-        order = (L.c.submitted_at, L.c.id) if put_off else (L.c.not_before, L.c.submitted_at, L.c.id)
-        found += connection.execute(
-            select(L.c.id, L.c.submitted_at, L.c.not_before, S.c.consent_version).select_from(L.join(S, S.c.id == L.c.submission_id))
-            .where(L.c.address_id == address_id, L.c.target_id == target_id, *_LONE,
-                   L.c.not_before.is_not(None) if put_off else L.c.not_before.is_(None))
-            .order_by(*order).limit(most)).all()
-    return sorted(found, key=lambda x: (x.submitted_at, x.id))[:most]
+    heads = union_all(*(select(part.subquery()) for part in _line(target_id, address_id, most))).subquery()
+    line = select(heads).order_by(heads.c.submitted_at, heads.c.id).limit(most).subquery()
+    return connection.execute(
+        select(line.c.id, line.c.submitted_at, line.c.not_before, S.c.consent_version)
+        .select_from(line.join(S, S.c.id == line.c.submission_id)).order_by(line.c.submitted_at, line.c.id)).all()
 
 
 def late(connection: Connection, target_id: int, address_id: int, n: int, *, agreed_since: str, most: int) -> tuple[list[str], int]:
     """Of the last `n` letters in line that wait for themselves: the ids of the first `most` whose writers' consent is of that version
     or newer, in order of submission, and how many have an older one."""
-    x = union_all(*(select(part.subquery()) for part in _last(target_id, address_id, n))).subquery()
+    x = union_all(*(select(part.subquery()) for part in _line(target_id, address_id, n, last=True))).subquery()
     line = select(x).order_by(x.c.submitted_at.desc(), x.c.id.desc()).limit(n).subquery()
     agreed = S.c.consent_version >= agreed_since
     rows = connection.execute(
@@ -43,11 +39,18 @@ def late(connection: Connection, target_id: int, address_id: int, n: int, *, agr
     return [row.id for row in rows if row.agreed], int(rows[0].unasked) if rows else 0
 
 
-def _last(target_id: int, address_id: int, n: int) -> tuple[Select[Any], Select[Any]]:
-    """The last of a line, of those never put off and of those that were: each by itself, as the index has them."""
-    own = select(L.c.id, L.c.submission_id, L.c.submitted_at).where(L.c.address_id == address_id, L.c.target_id == target_id, *_LONE)
-    return (own.where(L.c.not_before.is_(None)).order_by(L.c.not_before.desc(), L.c.submitted_at.desc(), L.c.id.desc()).limit(n),
-            own.where(L.c.not_before.is_not(None)).order_by(L.c.submitted_at.desc(), L.c.id.desc()).limit(n))
+def oldest_consent(connection: Connection, campaign_id: int) -> str | None:
+    """The oldest version of the consent under which anybody has written to a campaign's targets; None while nobody has."""
+    return connection.execute(select(func.min(S.c.consent_version)).where(S.c.campaign_id == campaign_id)).scalar()
+
+
+def _line(target_id: int, address_id: int, n: int, *, last: bool = False) -> Iterator[Select[Any]]:
+    """The first or the last `n` of a line, of those never put off and of those that were: each by itself, as the index has them."""
+    own = select(L.c.id, L.c.submission_id, L.c.submitted_at, L.c.not_before).where(
+        L.c.address_id == address_id, L.c.target_id == target_id, *_LONE)
+    for part, order in ((own.where(L.c.not_before.is_(None)), (L.c.not_before, L.c.submitted_at, L.c.id)),
+                        (own.where(L.c.not_before.is_not(None)), (L.c.submitted_at, L.c.id))):
+        yield part.order_by(*(column.desc() if last else column for column in order)).limit(n)
 
 
 def locked(connection: Connection, letter_ids: Sequence[str]) -> list[Row[Any]]:
@@ -59,18 +62,13 @@ def locked(connection: Connection, letter_ids: Sequence[str]) -> list[Row[Any]]:
     return found
 
 
-def waiting_carriers(connection: Connection, campaign_id: int, *, target_id: int | None = None,
-                     address_id: int | None = None) -> Sequence[Row[Any]]:
+def waiting_carriers(connection: Connection, campaign_id: int) -> Sequence[Row[Any]]:
     """Letters that carry a bundle which waits, by id: whole rows, and key of the target."""
     member = L.alias("member")
     # Not the bare column: the index of all letters of a campaign is no way to the few that are carried.
     carrying = select(member.c.carried_by).where(member.c.carried_by.is_not(None), func.coalesce(member.c.campaign_id, 0) == campaign_id)
-    chosen = select(L, T.c.key).join(T, T.c.id == L.c.target_id).where(L.c.id.in_(carrying), L.c.carries, _QUEUED)
-    if target_id is not None:
-        chosen = chosen.where(L.c.target_id == target_id)
-    if address_id is not None:
-        chosen = chosen.where(L.c.address_id == address_id)
-    return connection.execute(chosen.order_by(L.c.id)).all()
+    return connection.execute(select(L, T.c.key).join(T, T.c.id == L.c.target_id).where(L.c.id.in_(carrying), L.c.carries, _QUEUED)
+                              .order_by(L.c.id)).all()
 
 
 def followers(connection: Connection, carrier_ids: Sequence[str]) -> Sequence[Row[Any]]:

@@ -7,7 +7,7 @@ bundle a place in line is in it too: with 340 that are late, 341 letters go toge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, update
@@ -32,7 +32,8 @@ log = get()
 _LANES = table(Lane)
 MOST = 2000
 """Letters in one bundle: more take long to set and fill too many pages. What is left makes another."""
-HEADS = 200
+HEADS = (8, 200)
+"""Of the first in line so many are looked at for one who gives the others a place: nearly always the very first does."""
 FEWEST = 2
 NOBODY = "nobody else whose consent speaks of bundles is late"
 
@@ -43,8 +44,10 @@ class Plan:
     made."""
 
     lane: LaneForecast
-    letters: tuple[str, ...] = ()
-    """Their ids, in order of submission; the first carries the others."""
+    letters: int = 0
+    """How many, up to `MOST` of those that are late and whoever gives them a place."""
+    first: str = ""
+    """The letter that would carry the others."""
     joins: str = ""
     """The letter that carries a bundle which waits there already and which they would join."""
     unasked: int = 0
@@ -69,7 +72,10 @@ def plans(slug: str, *, target: str = "", now: datetime | None = None) -> list[P
         raise NotFound(f"{slug} has no target {target!r}")
     with reading() as c:
         lanes = forecast.lanes_of(c, campaign, now, get_settings(), target_id=targets.get(target), anew=True)
-        return [_plan(c, campaign.id, lane, now) for lane in lanes if lane.misses]
+        agreed = not target and (queries.oldest_consent(c, campaign.id) or "") >= forms.BUNDLES_SINCE
+        carriers = {(x.target_id, x.address_id): x.id for x in reversed(queries.waiting_carriers(c, campaign.id)) if x.attempt_id is None}
+        return [_plan(c, lane, carriers.get((lane.target_id, lane.address_id), ""), now, all_agreed=agreed)
+                for lane in lanes if lane.misses]
 
 
 def preview(plan: Plan, *, now: datetime | None = None) -> bytes:
@@ -77,7 +83,7 @@ def preview(plan: Plan, *, now: datetime | None = None) -> bytes:
     if plan.why_not:
         raise Conflict(plan.why_not)
     with reading() as c:
-        together = (*(delivery.carried(c, plan.joins) if plan.joins else ()), *_printable(c, plan))
+        together = (*(delivery.carried(c, plan.joins) if plan.joins else ()), *letters_of(c, plan))
     if len(together) < FEWEST:
         raise Conflict(NOBODY)
     return bundle_papers.pdf(together, together[0], now or utcnow(), get_settings())
@@ -92,7 +98,7 @@ def send(slug: str, *, target: str = "", now: datetime | None = None, who: str =
     for plan in found:
         if not plan.why_not:
             with reading() as c:
-                letters = _printable(c, plan)
+                letters = letters_of(c, plan)
             with unit_of_work() as c:
                 bound += _bind(c, plan, letters, now, who)
     if not bound:
@@ -123,24 +129,40 @@ def undo(slug: str, *, target: str = "", now: datetime | None = None, who: str =
     return freed
 
 
-def _plan(c: Connection, campaign_id: int, lane: LaneForecast, now: datetime) -> Plan:
-    willing, unasked = queries.late(c, lane.target_id, lane.address_id, lane.misses, agreed_since=forms.BUNDLES_SINCE, most=MOST)
+def letters_of(c: Connection, plan: Plan) -> list[Waiting]:
+    """A plan's letters as they wait now, in order of submission, without those that cannot be printed."""
+    late, _ = _late(c, plan.lane)
+    return [w for w in delivery.by_ids(c, [x for x in dict.fromkeys([plan.first, *late]) if x]) if _can_be_printed(w)]
+
+
+def _plan(c: Connection, lane: LaneForecast, carrier: str, now: datetime, *, all_agreed: bool) -> Plan:
+    """`carrier` is a letter that carries a bundle there already, and waits; `all_agreed`: everybody's consent speaks of bundles, so
+    that nobody's need be read."""
+    if all_agreed:
+        willing, unasked = min(lane.misses, MOST), 0
+    else:
+        late, unasked = _late(c, lane)
+        willing = len(late)
     if lane.misses >= lane.waiting:
         why = forecast.WHY[lane.why] if lane.why in ("paused", "address", "hours") else "its limits let nothing start before then"
         return Plan(lane, unasked=unasked, why_not=f"not one hand-over can be made before the deadline: {why}")
-    carriers = [x for x in queries.waiting_carriers(c, campaign_id, target_id=lane.target_id, address_id=lane.address_id)
-                if x.attempt_id is None]
-    heads = [] if carriers else queries.first(c, lane.target_id, lane.address_id, min(lane.waiting - lane.misses, HEADS))
-    first = [x.id for x in heads if x.consent_version >= forms.BUNDLES_SINCE and (x.not_before or now) <= now][:1]
-    letters = tuple(dict.fromkeys([*first, *willing]))
-    if len(letters) < (1 if carriers else FEWEST):
+    first = "" if carrier else _first(c, lane, now)
+    if willing + bool(first) < (1 if carrier else FEWEST):
         return Plan(lane, unasked=unasked, why_not=NOBODY)
-    return Plan(lane, letters, carriers[0].id if carriers else "", unasked)
+    return Plan(lane, willing + bool(first), first, carrier, unasked)
 
 
-def _printable(c: Connection, plan: Plan) -> list[Waiting]:
-    """A plan's letters, read, in order of submission."""
-    return [w for w in delivery.by_ids(c, plan.letters) if _can_be_printed(w)]
+def _first(c: Connection, lane: LaneForecast, now: datetime) -> str:
+    """The first in line who may carry others, of those who are in time; "" without one."""
+    for most in HEADS:
+        for x in queries.first(c, lane.target_id, lane.address_id, min(lane.waiting - lane.misses, most)):
+            if x.consent_version >= forms.BUNDLES_SINCE and (x.not_before or now) <= now:
+                return str(x.id)
+    return ""
+
+
+def _late(c: Connection, lane: LaneForecast) -> tuple[list[str], int]:
+    return queries.late(c, lane.target_id, lane.address_id, lane.misses, agreed_since=forms.BUNDLES_SINCE, most=MOST)
 
 
 def _can_be_printed(letter: Waiting) -> bool:
@@ -171,7 +193,7 @@ def _bind(c: Connection, plan: Plan, letters: Sequence[Waiting], now: datetime, 
     audit.note(c, "bundle made", at=now, who=who, campaign_id=campaign_id,
                detail=f"{len(letters)} letters to {plan.lane.target} by {plan.lane.channel.value}{', added' if plan.joins else ''}")
     log.info("bundle.made", campaign=campaign_id, letter=carrier_id, letters=len(letters), channel=plan.lane.channel.value)
-    return [Plan(plan.lane, tuple(w.id for w in letters), plan.joins, plan.unasked)]
+    return [replace(plan, letters=len(letters), first=letters[0].id)]
 
 
 def _take_lanes(c: Connection, address_ids: Sequence[int], now: datetime) -> None:

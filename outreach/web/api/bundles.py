@@ -59,5 +59,5 @@ def undo_bundles(at: Steer, target: Whose | None = None) -> Freed:
 
 
 def _shown(plans: list[Plan]) -> list[Bundle]:
-    return [Bundle(lane=Lane.model_validate(p.lane.as_json()), letters=len(p.letters), joins=bool(p.joins), unasked=p.unasked,
+    return [Bundle(lane=Lane.model_validate(p.lane.as_json()), letters=p.letters, joins=bool(p.joins), unasked=p.unasked,
                    why_not=p.why_not or None) for p in plans]

@@ -115,7 +115,7 @@ def bundle(request: Request, at: Place) -> Response:
         bound = bundling.send(at.here.slug, target=target, now=at.now, who=at.who)
     except OutreachError as e:
         return back(at, path_of(at, "/bundle"), str(e), bad=True)
-    n = sum(len(p.letters) for p in bound)
+    n = sum(p.letters for p in bound)
     return back(at, path_of(at, "/bundle"), f"{lever_words.letters(n)} go together now, as the next hand-over there. Until then you can "
                 "take the bundle apart.")
 
