@@ -32,9 +32,9 @@ OPERATOR = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The URL of a Postgres database that lives as long as this module's tests."""
+    """The URL of a Postgres database that lives as long as this process's tests."""
     name = f"outreach_test_{secrets.token_hex(6)}"
     need("postgres")
     admin = psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5)
