@@ -28,6 +28,8 @@ log = get()
 _SLOTS = table(CopySlot)
 BLOCK = timedelta(seconds=10)
 """How long a block may be used: a change of limit takes effect within it, and a killed worker's counts an hour from its end."""
+LARGEST = 100
+"""Copies in one block at the most, however many an hour there may be: a worker that dies takes its block's rest with it for that hour."""
 LOOK = timedelta(seconds=5)
 """How long a worker that found no room does not ask again: somebody may give back, or a limit may change."""
 KEPT = timedelta(hours=24)
@@ -128,7 +130,7 @@ class Allowance:
                 most = rules.one_by_one(limit(c, inbox))
                 found = queries.log(c, inbox, now - rules.HOUR)
                 if (left := most - rules.used(found, now)) > 0:
-                    n = min(left, max(1, most // 6))
+                    n = min(left, LARGEST, max(1, most // 6))
                     block = _Block(_take(c, inbox, n, now + BLOCK, self.holder), n, now + BLOCK, ends)
                     self._blocks[inbox] = block
                     return block

@@ -66,8 +66,8 @@ class Form:
 
 
 FORMS: Mapping[str, Form] = {
-    "ci": Form(letters=800, special=40, kills=12, mail_faults=12, fax_faults=14, outages=2, faxes=0.1, fetched=0.1, by_form=0.05,
-               mail_places=24, fax_places=10, lines=4, call=2.0, copies_per_hour=20, deadline=45, shift=1, stops=("fax",), calm=1.5,
+    "ci": Form(letters=800, special=60, kills=12, mail_faults=12, fax_faults=14, outages=2, faxes=0.1, fetched=0.1, by_form=0.05,
+               mail_places=24, fax_places=10, lines=4, call=2.0, copies_per_hour=20, deadline=75, shift=1, stops=("fax",), calm=1.5,
                patience=120),
     "full": Form(letters=20_000, special=300, kills=210, mail_faults=130, fax_faults=110, outages=12, faxes=0.06, fetched=0.25,
                  by_form=0.02, mail_places=120, fax_places=40, lines=10, call=2.0, copies_per_hour=60, deadline=180, shift=4,

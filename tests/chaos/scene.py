@@ -22,7 +22,7 @@ COPIES, DIGESTS = "copies@chaos.example", "digests@chaos.example"
 """One inbox that gets every letter by itself, and one whose number an hour is soon used up."""
 LIMITS = ("5/4 seconds", "3/second, 15/12 seconds", "10/8 seconds, 90/minute")
 """Every eighth place has one of them, in both campaigns that share it."""
-FAX_LIMIT, SHARE, SLOW, TRICKLE = "4/8 seconds", "3/6 seconds", "1/10 seconds", "1/4 seconds"
+FAX_LIMIT, SHARE, SLOW, TRICKLE = "4/8 seconds", "3/6 seconds", "1/10 seconds", "1/8 seconds"
 Place: TypeAlias = tuple[str, ...]
 """A target's addresses, in their order."""
 ZONES = ("UTC", "Asia/Kolkata")

@@ -178,6 +178,16 @@ def test_a_worker_that_slept_does_not_use_old_leave(small: Desk) -> None:
         assert used(log, small.now) == 2
 
 
+def test_workers_that_die_take_little_of_a_large_allowance_with_them(desk: Desk) -> None:
+    desk.set(confirm="none", copies_per_hour="6000")
+    desk.campaign()
+    for n in range(12):
+        assert inboxes.Allowance(f"dead {n}").take(COPIES, desk.now)
+    desk.later(seconds=11)
+    with inboxes.Allowance("alive") as mine:
+        assert mine.take(COPIES, desk.now)
+
+
 @pytest.mark.parametrize("where", ["outreach.queries.copies.log", "outreach.services.blocks.may_copy_to"])
 def test_a_database_that_does_not_answer_sends_copies_to_the_digest(small: Desk, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     def broken(*_: object) -> None:
