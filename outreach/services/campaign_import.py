@@ -19,6 +19,7 @@ from outreach.models import Address, Campaign, CampaignVersion, Lane, Target, Ta
 from outreach.queries import campaigns as queries
 from outreach.services import audit, bringing, changes, foresight, lanes, reroute, revivals
 from outreach.services.changes import Change, Tally, Waiting
+from outreach.services.reroute import Rerouted
 from outreach.settings import get_settings
 
 _CAMPAIGNS, _VERSIONS, _TARGETS = table(Campaign), table(CampaignVersion), table(Target)
@@ -37,6 +38,8 @@ class ImportResult:
     warnings: tuple[str, ...]
     letters: tuple[str, ...] = ()
     """In words, what became of letters that were there before, and of how many."""
+    begun: Rerouted | None = None
+    """What has been brought to other addresses, where that is more than one transaction takes."""
 
     @property
     def changed(self) -> bool:
@@ -77,8 +80,9 @@ def store_campaign(spec: CampaignSpec, *, now: datetime, who: str = audit.COMMAN
         done, left = bringing.go_on(row.version_id, now) if waiting is not Waiting.SEND else (Tally(), False)
         revived = revivals.go_on(row.version_id, now)
         words = (done + Tally(asked=revived.asked)).words(waiting) if done else ()
-        rest = foresight.went_on(revived.rerouted.moved, revived.rerouted.ended)
-        more = ("there are more: they follow within minutes",) if left or revived.left else ()
+        rerouted = revived.rerouted + (result.begun + reroute.go_on(row.id, now) if result.begun else Rerouted())
+        rest = foresight.went_on(rerouted.moved, rerouted.ended)
+        more = ("there are more: they follow within minutes",) if left or revived.left or rerouted.left else ()
         result = replace(result, letters=(*result.letters, *words, *rest, *more))
     return result
 
@@ -125,10 +129,10 @@ def _store(c: Connection, spec: CampaignSpec, now: datetime, waiting: Waiting, *
         old = spec_from_json(known.definition)
         said, change = tuple(_changes(old, spec)) or ("rewritten",), changes.between(old, spec)
     version_id = _write(c, row, spec, number, now, who=who, moves_letters=bool(change))
-    letters = () if change is None else tuple(_letters(c, row, spec, change, version_id, waiting=waiting, now=now))
+    letters, begun = ((), None) if change is None else _letters(c, row, spec, change, version_id, waiting=waiting, now=now)
     lanes.mark(c, queries.letter_lanes(c, row.id), now)  # limits, hours or the deadline may now let more through
     audit.note(c, "campaign imported", at=now, who=who, campaign_id=row.id, detail=f"version {number}: {'; '.join((*said, *letters))}")
-    return ImportResult(spec.slug, row.state, number, created, said, warnings, letters)
+    return ImportResult(spec.slug, row.state, number, created, said, warnings, letters, begun)
 
 
 def _blocked(c: Connection, spec: CampaignSpec) -> Iterator[str]:
@@ -164,28 +168,31 @@ def _write(c: Connection, row: Row[Any], spec: CampaignSpec, number: int, now: d
 
 
 def _letters(c: Connection, row: Row[Any], spec: CampaignSpec, change: Change, version_id: int, *, waiting: Waiting,
-             now: datetime) -> Iterator[str]:
+             now: datetime) -> tuple[tuple[str, ...], Rerouted | None]:
     """Bring letters that were there before in line with the new version; says what became of how many. Where many are to be moved
-    that is only noted: `bringing` does it once the lanes are free again."""
+    that is only noted: `bringing` does it once the lanes are free again. Of very many that lose their address the first go on, which
+    is returned."""
+    said = list[str]()
     back, asked = 0, Tally()
     if change.deadline:
         revivals.begin(c, row.id, version_id, waiting)
         back, asked = foresight.comes_back(c, row, spec, waiting=waiting, now=now)
     if back:
-        yield foresight.came_back(back)
+        said.append(foresight.came_back(back))
     ids, n = changes.concerned(c, row.id, change)
     if waiting is not Waiting.SEND and n > changes.AT_ONCE:
         bringing.begin(c, version_id, waiting, ids)
     elif waiting is not Waiting.SEND and change:
         rows = queries.waiting_letters_locked(c, row.id, ids)
         if rows or asked:
-            yield from (changes.bring(c, rows, waiting, now) + asked).words(waiting)
+            said += (changes.bring(c, rows, waiting, now) + asked).words(waiting)
     elif n + back:
-        yield changes.as_written(n + back)
-    if change.targets:
-        rerouted = reroute.away_from_unusable(c, [row.id], now)
-        yield from foresight.went_on(rerouted.moved, rerouted.ended)
-    yield from foresight.earlier(row, spec, change)
+        said.append(changes.as_written(n + back))
+    rerouted = reroute.away_from_unusable(c, [row.id], now, most=reroute.AT_ONCE) if change.targets else Rerouted()
+    if not rerouted.left:  # otherwise all of it is told of once it is done
+        said += foresight.went_on(rerouted.moved, rerouted.ended)
+    said += foresight.earlier(row, spec, change)
+    return tuple(said), rerouted if rerouted.left else None
 
 
 def _addresses(c: Connection, spec: CampaignSpec) -> dict[tuple[str, str], int]:

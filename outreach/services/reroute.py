@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,12 @@ class Rerouted:
 
     moved: int = 0
     ended: int = 0
+    left: bool = False
+    """Whether there may be more, which the sweep brings on."""
+
+    def __add__(self, other: Rerouted) -> Rerouted:
+        """One after the other."""
+        return Rerouted(self.moved + other.moved, self.ended + other.ended, other.left)
 
     @property
     def letters(self) -> int:
@@ -50,13 +56,22 @@ def bring_on(now: datetime, *, foreign: bool = False) -> Rerouted:
         usable = campaign_queries.first_usable(c, [p.target_id for p in places]) if places else {}
     total, end = Rerouted(), time.monotonic() + SECONDS
     for campaign_id in sorted({p.campaign_id for p in places if _goal(p, usable)}):
-        more = True
-        while more and time.monotonic() < end:
-            with unit_of_work() as c:
-                done = away_from_unusable(c, [campaign_id], now, most=AT_ONCE)
-            log.info("letters.rerouted", campaign=campaign_id, moved=done.moved, ended=done.ended)
-            total = Rerouted(total.moved + done.moved, total.ended + done.ended)
-            more = done.letters == AT_ONCE
+        total += _until(end, campaign_id, now)
+    return total
+
+
+def go_on(campaign_id: int, now: datetime) -> Rerouted:
+    """What one campaign still has at addresses that are of no use, in batches, for some seconds."""
+    return _until(time.monotonic() + SECONDS, campaign_id, now)
+
+
+def _until(end: float, campaign_id: int, now: datetime) -> Rerouted:
+    total = Rerouted(left=True)
+    while total.left and time.monotonic() < end:
+        with unit_of_work() as c:
+            done = away_from_unusable(c, [campaign_id], now, most=AT_ONCE)
+        log.info("letters.rerouted", campaign=campaign_id, moved=done.moved, ended=done.ended)
+        total += done
     return total
 
 
@@ -90,7 +105,8 @@ def away_from_unusable(c: Connection, campaign_ids: Sequence[int], now: datetime
                 address_id=goal.address_id, channel=goal.channel, tries=0, not_before=None))
         moves.count(c, ((x.campaign_id, x.target_id, channel, f"letter:{x.state}", n) for x in letters if x.channel != goal.channel
                         for channel, n in ((x.channel, -1), (goal.channel, 1))))
-    return Rerouted(sum(map(len, carried.values())), len(moves.apply(c, ends, now)))
+    done = Rerouted(sum(map(len, carried.values())), len(moves.apply(c, ends, now)))
+    return replace(done, left=done.letters == most)
 
 
 @dataclass(frozen=True, slots=True)

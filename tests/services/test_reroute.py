@@ -10,7 +10,8 @@ import pytest
 from outreach.domain.letters import Reason, Verdict
 from outreach.models import Address, Letter, table
 from outreach.queue import QueueName
-from outreach.services import blocks, checkup, reroute, stops, submit
+from outreach.services import blocks, campaigns, checkup, reroute, stops, submit
+from outreach.services.campaign_import import store_campaign
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 from tests.services.test_doctor import findings, migrated
 
@@ -168,3 +169,32 @@ def test_of_very_many_the_first_go_on_with_the_block_and_the_sweep_brings_on_the
     assert unproved.states() == ["failed"] * 5 + ["queued"] * 8
     assert unproved.counts_agree()
     assert unproved.send() == 8
+
+
+@pytest.mark.parametrize("seconds", [60.0, 0.0])
+def test_an_import_that_drops_an_address_brings_on_very_many_in_batches(unproved: Desk, seconds: float) -> None:
+    unproved.patch.setattr(reroute, "AT_ONCE", 3)
+    unproved.patch.setattr(reroute, "SECONDS", seconds)
+    unproved.campaign(targets=(replace(COMMISSIONER, email=(OLD, NEW)), COUNCIL))
+    for _ in range(8):
+        unproved.write(targets=("commissioner",))
+    batches, bring = list[int](), reroute.away_from_unusable
+
+    def noted(*args: Any, **kwargs: Any) -> reroute.Rerouted:
+        done = bring(*args, **kwargs)
+        batches.append(done.letters)
+        return done
+
+    unproved.patch.setattr(reroute, "away_from_unusable", noted)
+    made = unproved.campaign(targets=(replace(COMMISSIONER, email=(NEW,)), COUNCIL))
+    assert batches == ([3, 3, 2] if seconds else [3]), "no transaction holds up others for long"
+    spec = campaigns.spec_of_version(made.version_id)
+    batches.clear()
+    back = store_campaign(replace(spec, targets=(replace(COMMISSIONER, email=(OLD,)), COUNCIL)), now=unproved.now)
+    assert back.letters[-1 if seconds else -2:] == (("8 letters moved to another address of the same target",) if seconds else (
+        "3 letters moved to another address of the same target", "there are more: they follow within minutes"))
+    unproved.patch.setattr(reroute, "SECONDS", 60.0)
+    unproved.later(minutes=1)
+    unproved.sweep()
+    assert {place(unproved, x) for x in unproved.letters()} == {OLD}
+    assert unproved.counts_agree()
