@@ -97,21 +97,22 @@ class Releases:
         rounds = _Rounds(like, own.hours, _widest_gap(lane))
         if not (lane.rules or lane.budgets or any(p.party.share for p in parties)):
             exact = 1  # all at once
-        while own.left and len(self._slots) < exact and not self._past:
+        slots, starts, budgets, alone = self._slots, free_at.starts, bool(lane.budgets), len(parties) == 1
+        while own.left and len(slots) < exact and not self._past:
             free = free_at.next()
-            if lane.budgets:
-                free = max(free, self._big_rules(len(self._slots) + 1))
-            at, chosen = _turn(parties, free)
+            if budgets:
+                free = max(free, self._big_rules(len(slots) + 1))
+            at, chosen = (own.ready(free), own) if alone else _turn(parties, free)
             if at == NEVER:
                 self._ended = True
                 break
             chosen.start(at)
-            free_at.starts.append(at)
-            self._slots.append(at)
+            starts.append(at)
+            slots.append(at)
             self._past = at >= until
             if chosen is own:
                 self._own.append(at)
-            if rounds.alike(at, self._slots, chosen.left == 0):
+            if rounds.length is not None and rounds.alike(at, slots, chosen.left == 0):
                 self._round = rounds.length
                 break
         self._left = [(p.left, int(p.last > own.last)) for p in parties[:-1]]
@@ -174,7 +175,9 @@ class _Log:
         self.starts = list(lane.starts)
         self._now = lane.now
         self._rules = [(r.count, r.period) for r in lane.rules]
-        self._gap = _widest_gap(lane) / timedelta(microseconds=1)
+        widest = _widest_gap(lane)
+        one_by_one = any(r.count == 1 and (r.period is None or r.period >= widest) for r in lane.rules)  # waits longer than any jitter
+        self._gap = 0.0 if one_by_one else widest / timedelta(microseconds=1)
 
     def next(self) -> datetime:
         """When rules and their spreading let the next one start; `NEVER` when a life-time total is spent."""
@@ -200,8 +203,6 @@ def _widest_gap(lane: Lane) -> timedelta:
 
 def _turn(parties: Sequence[_Player], free: datetime) -> tuple[datetime, _Player]:
     """Whose turn it is once the lane is free, and when; `NEVER` when the own one (the last) has no turn any more."""
-    if len(parties) == 1:
-        return parties[0].ready(free), parties[0]
     own = parties[-1].ready(free)
     if own == NEVER:
         return NEVER, parties[-1]
@@ -232,7 +233,7 @@ class _Player:
         """When this party's next letter may start, once the lane is free at `at`; `NEVER` when nothing of it starts any more."""
         if self.party.share:
             at = next_start(at, self.starts, self.party.share)
-        if at == NEVER or not self.hours.spans or self._opens <= at < self._closes:
+        if self._opens <= at < self._closes or at == NEVER or not self.hours.spans:
             return at
         self._opens, self._closes = span(at, self.hours)
         return max(at, self._opens)
@@ -290,11 +291,11 @@ def misses(lane: Lane, deadline: datetime, exact: int = EXACT) -> int:
 
 
 def needed(lane: Lane, deadline: datetime, ceiling: tuple[Rule, ...], exact: int = EXACT, *,
-           late: Callable[[Lane, datetime, int], int] = misses) -> Rule | None:
+           late: Callable[[Lane, datetime, int], int] = misses, guess: Rule | None = None) -> Rule | None:
     """The lowest limit an hour, in the place of all campaigns' limits, at which no own letter misses the deadline.
 
     `ceiling` is what no campaign can raise, and stays. None when it, or the office hours, forbid what would be needed. `late` says
-    how many miss it.
+    how many miss it; the nearer the `guess` comes, the sooner it is found.
     """
     open_lane = replace(lane, own=replace(lane.own, share=(), starts=()), budgets={r: n for r, n in lane.budgets.items() if r in ceiling})
     rules = tuple(r for r in ceiling if r not in open_lane.budgets)
@@ -305,7 +306,7 @@ def needed(lane: Lane, deadline: datetime, ceiling: tuple[Rule, ...], exact: int
 
     if not can_start(open_lane, deadline, rules) or not enough(0):
         return None
-    low = high = _about(open_lane, deadline)
+    low = high = guess.count if guess else _about(open_lane, deadline)
     step = 1
     while not enough(high):
         low, high, step = high + 1, high + step, step * 2

@@ -35,8 +35,10 @@ class Outlook:
     """Why none would: "ceiling" or "hours"."""
 
 
-def foretell(lane: Lane, deadline: datetime | None, ceiling: tuple[Rule, ...] | None, fine: int = EXACT) -> Outlook:
-    """All of it, played through `fine` starts at a time. `ceiling` is what no campaign can raise; None: nobody asks for a limit."""
+def foretell(lane: Lane, deadline: datetime | None, ceiling: tuple[Rule, ...] | None, fine: int = EXACT, *,
+             guess: Rule | None = None) -> Outlook:
+    """All of it, played through `fine` starts at a time. `ceiling` is what no campaign can raise; None: nobody asks for a limit.
+    `guess` is about the limit that would do, if somebody knows."""
     line = InGroups(lane, fine)
     empty = line.empty_at()
     if deadline is None or empty < deadline:
@@ -44,7 +46,7 @@ def foretell(lane: Lane, deadline: datetime | None, ceiling: tuple[Rule, ...] | 
     late = lane.own.waiting - line.before(deadline)
     if not late or ceiling is None:
         return Outlook(empty, late)
-    limit = needed(lane, deadline, ceiling, fine, late=_late)
+    limit = needed(lane, deadline, ceiling, fine, late=_late, guess=guess)
     if limit is not None:
         return Outlook(empty, late, limit)
     return Outlook(empty, late, why="ceiling" if can_start(lane, deadline) else "hours")

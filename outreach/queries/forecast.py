@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, select, union_all
+from sqlalchemy import ColumnElement, Connection, Subquery, func, literal_column, select, union_all
 
 from outreach.domain.letters import State
 from outreach.models import Address, Counter, CounterDelta, Letter, Target, TargetAddress, table
@@ -42,11 +42,21 @@ def lane_targets(connection: Connection, campaign_id: int) -> Sequence[Any]:
 
 def queued(connection: Connection, campaign_ids: Sequence[int]) -> dict[tuple[int, str], int]:
     """Target and channel to how many letters are queued, as the counters have it: it costs the same however many wait."""
-    parts = [select(t.c.target_id, t.c.channel, n.label("n")).where(t.c.campaign_id.in_(campaign_ids), t.c.name == _QUEUED)
-             for t, n in ((COUNTERS, COUNTERS.c.n), (DELTAS, DELTAS.c.delta))]
-    both = union_all(*parts).subquery()
+    both = _counted(campaign_ids)
     rows = connection.execute(select(both.c.target_id, both.c.channel, func.sum(both.c.n)).group_by(both.c.target_id, both.c.channel))
     return {(target, channel): int(n) for target, channel, n in rows if n > 0}
+
+
+def queued_in_all(connection: Connection, campaign_ids: Sequence[int]) -> dict[str, int]:
+    """The same of all targets together: channel to how many."""
+    both = _counted(campaign_ids)
+    rows = connection.execute(select(both.c.channel, func.sum(both.c.n)).group_by(both.c.channel))
+    return {channel: int(n) for channel, n in rows}
+
+
+def _counted(campaign_ids: Sequence[int]) -> Subquery:
+    return union_all(*(select(t.c.target_id, t.c.channel, n.label("n")).where(t.c.campaign_id.in_(campaign_ids), t.c.name == _QUEUED)
+                       for t, n in ((COUNTERS, COUNTERS.c.n), (DELTAS, DELTAS.c.delta)))).subquery()
 
 
 def carried(connection: Connection, campaign_ids: Sequence[int]) -> dict[tuple[int, int], int]:

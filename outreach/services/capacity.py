@@ -43,9 +43,8 @@ class Capacity:
 
 def of_service(c: Connection, now: datetime, settings: Settings) -> dict[Channel, list[Capacity]]:
     """What limits each channel as a whole; nothing where nothing does."""
-    waiting = {Channel.EMAIL: 0, Channel.FAX: 0}
-    for (_, channel), n in queries.queued(c, [row.id for row in campaigns.live(c, now)]).items():
-        waiting[Channel(channel)] += n
+    queued = queries.queued_in_all(c, [row.id for row in campaigns.live(c, now)])
+    waiting = {channel: queued.get(channel.value, 0) for channel in (Channel.EMAIL, Channel.FAX)}
     found: dict[Channel, list[Capacity]] = {Channel.EMAIL: [], Channel.FAX: [
         Capacity("lines", waiting[Channel.FAX], 0, settings.fax_lines, CALL, now)]}
     if settings.max_per_day:

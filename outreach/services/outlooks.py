@@ -26,11 +26,11 @@ KEPT, MOST = timedelta(minutes=1), 8192
 """How old an outlook may become before it is made anew in its turn; and how many of them a process keeps."""
 NEAR = timedelta(hours=1)
 """So short before the deadline none is kept that need not be."""
-IN_TURN = 24
+IN_TURN = 12
 """Of lanes in which little has changed so many are foretold anew at one look, the oldest outlooks first: nobody waits for the others."""
 MUCH = 10
 """One letter in so many: where more have come or gone, what was foretold is not shown any more."""
-PLAYED, LEAST_PLAYED = 20_000, 100
+PLAYED, LEAST_PLAYED = 12_000, 100
 """Starts that are played through at the most if all of a campaign's lanes are foretold, divided among them, and of each at least."""
 CALL = Rule(1, capacity.CALL)
 """A fax line takes no more calls than this, whatever limit is set."""
@@ -93,13 +93,13 @@ class Kept:
 def of(c: Connection, grounds: Sequence[Ground], now: datetime, settings: Settings, *, lanes: int, anew: bool = False) -> dict[Place, Kept]:
     """The outlooks of these lanes, of `lanes` that their campaign has. All of them are made now if that is asked for (`anew`);
     else those that do not hold any more, and `IN_TURN` of the others that are not fresh."""
-    found: dict[Place, Kept] = {} if anew else _kept(c.engine, grounds)
-    lacking = _lacking(found, grounds, now)
+    found = _kept(c.engine, grounds)
+    lacking = grounds if anew else _lacking(found, grounds, now)
     if lacking:
         rows = {row.address_id: g.rows for g in lacking for row in g.rows[:1]}
         loaded = pace_logs.of(c, [row for _, some in sorted(rows.items()) for row in some], now, settings)
         fine = min(EXACT, max(LEAST_PLAYED, PLAYED // max(1, lanes)))
-        made = {g.place: Kept(now, g, _foretold(g, loaded[g.address_id], now, fine)) for g in lacking}
+        made = {g.place: Kept(now, g, _foretold(g, loaded[g.address_id], now, fine, found.get(g.place))) for g in lacking}
         _keep(c.engine, made)
         found |= made
     return found
@@ -126,8 +126,9 @@ def _few(then: int, now: int) -> bool:
     return now == then or abs(now - then) * MUCH < then
 
 
-def _foretold(ground: Ground, pace: Pace, now: datetime, fine: int) -> Outlook:
-    return foretell(_lane(pace, ground, now), ground.deadline, ground.ceiling, fine)
+def _foretold(ground: Ground, pace: Pace, now: datetime, fine: int, kept: Kept | None) -> Outlook:
+    """What was found last time is the best guess at what would do now."""
+    return foretell(_lane(pace, ground, now), ground.deadline, ground.ceiling, fine, guess=kept.outlook.needed if kept else None)
 
 
 def _lane(pace: Pace, of: Ground, now: datetime) -> Lane:

@@ -69,8 +69,14 @@ def environment(language: str) -> Environment:
     settings = get_settings()
     env.globals.update(language=language, direction=direction(language), static=static_url, text_direction=direction,
                        operator=settings.operator_name, demo=settings.demo, zone_name=zone_name)
-    env.filters.update(number=lambda n: format_decimal(n, locale=babel_locale(language)))
+    env.filters.update(number=lambda n: _number(n, language))
     return env
+
+
+@lru_cache(maxsize=4096)
+def _number(n: float, language: str) -> str:
+    """As the language writes it; a page of the desk has hundreds, of which most are on it again at the next look."""
+    return format_decimal(n, locale=babel_locale(language))
 
 
 @lru_cache(maxsize=256)

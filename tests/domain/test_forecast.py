@@ -57,6 +57,28 @@ def test_the_sentence_of_the_design_ten_an_hour_until_friday() -> None:
     assert misses(replace(full, rules=(Rule(rule.count - 1, HOUR),)), friday) > 0
 
 
+def test_a_guess_finds_the_same_limit_and_the_right_one_sooner() -> None:
+    played: list[Lane] = []
+
+    def late(of: Lane, deadline: datetime, exact: int) -> int:
+        played.append(of)
+        return misses(of, deadline, exact)
+
+    soon, ceiling = MONDAY + timedelta(hours=10), parse_rules("20/hour")
+    alone = needed(lane(170), soon, ceiling, late=late)
+    assert alone is not None and 2 < alone.count < 20
+    for guess in (1, alone.count - 1, alone.count, alone.count + 1, 400):
+        played.clear()
+        assert needed(lane(170), soon, ceiling, late=late, guess=Rule(guess, HOUR)) == alone
+        assert guess != alone.count or len(played) == 3, "no limit at all, this one, and one less"
+
+
+def test_letters_that_go_one_at_a_time_wait_for_their_whole_period() -> None:
+    """Whatever their jitter would be."""
+    full = lane(40, "1/10 minutes, 5/hour", OFFICE)
+    assert [Releases(full).at(n) for n in range(1, 41)] == brute(full)
+
+
 def test_what_makes_the_deadline_needs_no_other_limit() -> None:
     assert misses(lane(50), MONDAY + timedelta(hours=6)) == 0
 

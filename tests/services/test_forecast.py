@@ -198,7 +198,7 @@ def test_the_providers_lines_are_foretold_too(unproved: Desk) -> None:
 def test_an_outlook_stands_for_a_minute_while_nothing_changes_in_its_lane(unproved: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     foretold = []
     foretell = outlooks.foretell
-    monkeypatch.setattr(outlooks, "foretell", lambda *a: foretold.append(1) or foretell(*a))
+    monkeypatch.setattr(outlooks, "foretell", lambda *a, **k: foretold.append(1) or foretell(*a, **k))
     unproved.campaign(targets=(OFFICE,), deadline=unproved.now + timedelta(days=2))
     write(unproved, 12)
     first = ahead(unproved)
