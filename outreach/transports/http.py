@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -41,11 +42,27 @@ def kept_client(url: str, timeout: float, headers: dict[str, str] | None = None,
 
 
 class _Transport(httpx.HTTPTransport):
-    """httpx's own, over connections that keep within `limit`; the contract's tests hold that this takes."""
+    """httpx's own, over connections that keep within `limit` and are given up when a server has said more than it was asked; tests
+    hold that both take."""
 
     def __init__(self, limit: Limit, proxy: str | None) -> None:
         super().__init__(limits=httpx.Limits(max_connections=1, keepalive_expiry=4), proxy=proxy)
         self._pool._network_backend = TimedBackend(limit)  # httpx has no place to name it
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """An answer given twice would be taken for the answer to this request, though it is about another letter."""
+        for connection in self._pool.connections:
+            if _says_more(connection):
+                connection.close()
+        return super().handle_request(request)
+
+
+def _says_more(connection: Any) -> bool:
+    """Whether something was read from a connection beyond the last answer's end. What has come since httpcore sees for itself."""
+    while (inner := getattr(connection, "_connection", None)) is not None:  # a proxy's, one that may be of either protocol
+        connection = inner
+    http11 = getattr(connection, "_h11_state", None)
+    return http11 is not None and bool(http11.trailing_data[0])
 
 
 def _proxy(url: str) -> str | None:

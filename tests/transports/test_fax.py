@@ -17,7 +17,7 @@ import pytest
 
 from outreach.domain.letters import Reason, Verdict
 from outreach.errors import OutreachError, TransportDown
-from outreach.transports.base import Accepted, NotStarted, Refused, Unknown
+from outreach.transports.base import Accepted, NotStarted, Outcome, Refused, Unknown
 from outreach.transports.fax.telnyx import TelnyxFaxTransport
 from outreach.transports.fax.twilio import TwilioFaxTransport
 from tests.transports.letters import ATTEMPT, fax
@@ -73,6 +73,15 @@ def test_twilios_bad_number_is_named(server: HttpServer, code: int) -> None:
     with twilio(server).connect() as session:
         outcome = session.hand_over(fax())
     assert isinstance(outcome, Refused) and (outcome.reason, outcome.permanent) == (Reason.BAD_NUMBER, True)
+
+
+@pytest.mark.parametrize("make", [twilio, telnyx])
+@pytest.mark.parametrize(("to", "outcome"), [("+1 (416) 555-0133", Accepted), ("+14165550199", Unknown)])
+def test_an_answer_about_another_number_is_not_about_this_fax(server: HttpServer, make: Callable[[HttpServer], Any], to: str,
+                                                              outcome: type[Outcome]) -> None:
+    server.answer = lambda asked: Answer(201, {**row("FX1", to=to), "data": telnyx_row("FX1", to=to)})
+    with make(server).connect() as session:
+        assert isinstance(session.hand_over(fax()), outcome)
 
 
 def test_telnyx_gets_the_pdf_itself_and_our_id(server: HttpServer) -> None:

@@ -114,10 +114,10 @@ class TelnyxFaxSession:
             answer = self._client.post("/v2/faxes", data=form, files={"contents": ("letter.pdf", pdf, "application/pdf")})
         except (httpx.HTTPError, httpx.InvalidURL) as e:
             return failure(e)
-        return _outcome(answer)
+        return _outcome(fax.to, answer)
 
 
-def _outcome(answer: httpx.Response) -> Outcome:
+def _outcome(to: str, answer: httpx.Response) -> Outcome:
     try:
         body = answer.json()
     except ValueError:
@@ -126,6 +126,8 @@ def _outcome(answer: httpx.Response) -> Outcome:
     if answer.is_success:
         data = body.get("data")
         ref = data.get("id") if isinstance(data, dict) else None
+        if isinstance(data, dict) and data.get("to") and not same_number(data["to"], to):
+            return Unknown(f"{answer.status_code} about another number")
         return Accepted(short(ref)) if isinstance(ref, str) and ref else Unknown(f"{answer.status_code} without an id")
     errors = body.get("errors")
     errors = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []

@@ -156,10 +156,10 @@ class TwilioFaxSession:
             answer = self._client.request("POST", self._url, data=form)
         except (httpx.HTTPError, httpx.InvalidURL) as e:
             return failure(e)
-        return _outcome(answer.status_code, answer.text, (answer.headers or {}).get("Retry-After"))
+        return _outcome(fax.to, answer.status_code, answer.text, (answer.headers or {}).get("Retry-After"))
 
 
-def _outcome(status: int, text: str, retry_after: str | None) -> Outcome:
+def _outcome(to: str, status: int, text: str, retry_after: str | None) -> Outcome:
     try:
         body = json.loads(text)
     except ValueError:
@@ -167,6 +167,8 @@ def _outcome(status: int, text: str, retry_after: str | None) -> Outcome:
     body = body if isinstance(body, dict) else {}
     if 200 <= status < 300:
         sid = body.get("sid")
+        if body.get("to") and not same_number(body["to"], to):
+            return Unknown(f"{status} about another number")
         return Accepted(short(sid)) if isinstance(sid, str) and sid else Unknown(f"{status} without a sid")
     code, said = body.get("code"), short(f"{body.get('code', '')} {body.get('message', '')}")
     outcome = refusal(status, said, retry_after)
