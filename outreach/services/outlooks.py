@@ -26,8 +26,9 @@ KEPT, MOST = timedelta(minutes=1), 8192
 """How old an outlook may become before it is made anew in its turn; and how many of them a process keeps."""
 NEAR = timedelta(hours=1)
 """So short before the deadline none is kept that need not be."""
-IN_TURN = 12
-"""Of lanes in which little has changed so many are foretold anew at one look, the oldest outlooks first: nobody waits for the others."""
+IN_TURN = 720
+"""Lanes in which little has changed are foretold anew, the oldest outlooks first, until so many starts are to be played through at one
+look: all of them where few letters wait, of long ones about six. Nobody waits for the others."""
 MUCH = 10
 """One letter in so many: where more have come or gone, what was foretold is not shown any more."""
 PLAYED, LEAST_PLAYED = 12_000, 100
@@ -92,13 +93,13 @@ class Kept:
 
 def of(c: Connection, grounds: Sequence[Ground], now: datetime, settings: Settings, *, lanes: int, anew: bool = False) -> dict[Place, Kept]:
     """The outlooks of these lanes, of `lanes` that their campaign has. All of them are made now if that is asked for (`anew`);
-    else those that do not hold any more, and `IN_TURN` of the others that are not fresh."""
+    else those that do not hold any more, and in their turn some of the others that are not fresh (`IN_TURN`)."""
     found = _kept(c.engine, grounds)
-    lacking = grounds if anew else _lacking(found, grounds, now)
+    fine = min(EXACT, max(LEAST_PLAYED, PLAYED // max(1, lanes)))
+    lacking = grounds if anew else _lacking(found, grounds, now, fine)
     if lacking:
         rows = {row.address_id: g.rows for g in lacking for row in g.rows[:1]}
         loaded = pace_logs.of(c, [row for _, some in sorted(rows.items()) for row in some], now, settings)
-        fine = min(EXACT, max(LEAST_PLAYED, PLAYED // max(1, lanes)))
         made = {g.place: Kept(now, g, _foretold(g, loaded[g.address_id], now, fine, found.get(g.place))) for g in lacking}
         _keep(c.engine, made)
         found |= made
@@ -111,15 +112,20 @@ def forget() -> None:
         _ALL.clear()
 
 
-def _lacking(found: Mapping[Place, Kept], grounds: Sequence[Ground], now: datetime) -> list[Ground]:
-    lacking, waits = [], []
+def _lacking(found: Mapping[Place, Kept], grounds: Sequence[Ground], now: datetime, fine: int) -> list[Ground]:
+    lacking, waits, left = [], [], IN_TURN
     for ground in grounds:
         kept = found.get(ground.place)
         if kept is None or not kept.holds(ground):
             lacking.append(ground)
         elif not kept.is_fresh(ground, now):
             waits.append((kept.at, ground.place, ground))
-    return lacking + [ground for _, _, ground in sorted(waits, key=lambda x: x[:2])[:IN_TURN]]
+    for _, _, ground in sorted(waits, key=lambda x: x[:2]):
+        if left <= 0:
+            break
+        lacking.append(ground)
+        left -= min(ground.waiting, fine)
+    return lacking
 
 
 def _few(then: int, now: int) -> bool:

@@ -11,7 +11,7 @@ from outreach.services import outlooks, stats
 from outreach.services.forecast import LaneForecast, of_campaign
 from tests.services.helpers import COUNCIL, Desk
 
-LANES, EACH = 5, 30
+LANES, EACH, USUAL = 5, 30, outlooks.IN_TURN
 OFFICES = tuple(replace(COUNCIL, id=f"office-{i}", name=f"Office {i}", email=(f"office{i}@city.example",), limits={"email": "4/hour"})
                 for i in range(LANES))
 
@@ -19,7 +19,7 @@ OFFICES = tuple(replace(COUNCIL, id=f"office-{i}", name=f"Office {i}", email=(f"
 @pytest.fixture
 def busy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Five lanes of which two are foretold anew in their turn, thirty letters in each; at four an hour some miss the deadline."""
-    monkeypatch.setattr(outlooks, "IN_TURN", 2)
+    monkeypatch.setattr(outlooks, "IN_TURN", 2 * EACH)
     desk.set(confirm="none", proof_of_work="off")
     desk.campaign(targets=OFFICES, deadline=desk.now + timedelta(hours=4))
     write(desk, EACH)
@@ -92,3 +92,11 @@ def test_statistics_say_of_when_a_forecast_is(busy: Desk) -> None:
     assert {row["as_of"] for row in stats.stats("night-bus", now=busy.now)["forecast"]} == {busy.now.isoformat()}
     busy.action("pause")
     assert {row["as_of"] for row in stats.stats("night-bus", now=busy.now)["forecast"]} == {None}
+
+
+def test_where_few_letters_wait_every_outlook_is_as_new_as_the_look(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlooks, "IN_TURN", USUAL)
+    ahead(busy)
+    write(busy, 1)
+    busy.later(seconds=1)
+    assert {x.as_of for x in ahead(busy)} == {busy.now}
