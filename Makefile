@@ -24,7 +24,7 @@ demo: setup ## Run the whole service with its sample campaigns on http://127.0.0
 	@exec $(BIN)/outreach demo
 
 test: $(VENV)/.installed-dev check ## Set up, then formatting, types, import rules and all tests
-	@$(PYTEST) -n $${TEST_PROCESSES:-2} --dist loadgroup $(TESTS)
+	@$(PYTEST) -n $${TEST_PROCESSES:-2} $(TESTS)
 
 check: $(VENV)/.installed-dev
 	@echo "Checking style, types and import rules …"

@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from tests.browser.test_letter import FAX, MAIL, _fill, _mail_to
 from tests.conftest import Service
 
-pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium"), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (390, 1280)]
 SMALL = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), summary, textarea")].filter(e => {
   const r = e.getBoundingClientRect(), style = getComputedStyle(e);

@@ -12,7 +12,7 @@ from tests.browser.conftest import QUIET
 from tests.conftest import Service, eventually
 from tests.plugins.no_skips import chromium_path
 
-pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium"), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
 FAX = "/c/let-irena-stay"
 
 

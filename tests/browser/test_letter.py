@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.conftest import Service, eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium"), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
 FAX, MAIL = "/c/let-irena-stay", "/c/clean-water-for-lake-orsa"
 _people = count(1)
 

@@ -23,7 +23,6 @@ def reports() -> Iterator[dict[str, Report]]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.xdist_group("chaos")
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
 def test_no_letter_is_lost_or_doubled_whatever_dies(reports: dict[str, Report], database: str) -> None:
     report = reports[database]
@@ -33,7 +32,6 @@ def test_no_letter_is_lost_or_doubled_whatever_dies(reports: dict[str, Report], 
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.xdist_group("chaos")
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
 def test_every_blow_of_the_plan_was_really_dealt(reports: dict[str, Report], database: str) -> None:
     report = reports[database]

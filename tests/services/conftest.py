@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -35,6 +36,13 @@ OPERATOR = {
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The URL of a Postgres database that lives as long as this process's tests."""
+    with fresh_postgres() as url:
+        yield url
+
+
+@contextmanager
+def fresh_postgres() -> Iterator[str]:
+    """One of its own, for a module whose tests are about what a database knows of its tables: a `postgres_url` there."""
     name = f"outreach_test_{secrets.token_hex(6)}"
     need("postgres")
     admin = psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5)

@@ -3,7 +3,7 @@ table's rows for the first time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -18,25 +18,23 @@ from outreach.models import Letter, table
 from outreach.queries import bundles, delivery, letters
 from outreach.services import campaigns, forecast, pauses
 from outreach.settings import get_settings
-from tests.services.effort import effort
+from tests.services.conftest import fresh_postgres
+from tests.services.effort import effort, never_counted
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 
 MANY = 3000
 
 
-def _never_counted() -> None:
-    """Postgres knows of its tables what it does when they have just been made, and will count no letters by itself."""
-    with unit_of_work() as c:
-        c.execute(text("ALTER TABLE letters SET (autovacuum_enabled = off)"))
-        c.execute(text("DELETE FROM pg_statistic USING pg_class WHERE oid = starelid AND relnamespace = 'public'::regnamespace"))
-        for kind, rows, pages in (("r", -1, 0), ("i", 0, 1)):
-            c.execute(text(f"UPDATE pg_class SET reltuples = {rows}, relpages = {pages}"
-                           f" WHERE relkind = '{kind}' AND relnamespace = 'public'::regnamespace"))
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    """A database whose tables no other test has filled."""
+    with fresh_postgres() as url:
+        yield url
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_a_claim_comes_to_its_letters_by_their_ids(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    _never_counted()
+    never_counted()
     desk.set(confirm="none")
     desk.campaign()
     for _ in range(4):
@@ -60,7 +58,7 @@ def test_a_claim_comes_to_its_letters_by_their_ids(desk: Desk, monkeypatch: pyte
 def counted(request: pytest.FixtureRequest, database: Engine) -> bool:
     """Whether the database has counted the rows of its tables."""
     if database.dialect.name == "postgresql":
-        _never_counted()
+        never_counted()
     return bool(request.param == "counted")
 
 
