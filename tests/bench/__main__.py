@@ -42,6 +42,7 @@ BENCHES: tuple[tuple[tuple[str, ...], str, Run], ...] = (
      lambda here, note: scale.measure(here, note, "_postgres", POSTGRES)),
     (("ticker_share",), "sqlite", ticker.measure),
     (("desk_1m_vs_1k_postgres",), "postgres", lambda here, note: desk.measure(here, note, POSTGRES)),
+    (("export_memory_1m_postgres",), "postgres", desk.measure_export),
     (tuple(f"{page}_limits_1m_vs_1k_postgres" for page in lanes.PAGES), "postgres",
      lambda here, note: lanes.measure(here, note, POSTGRES)),
     (("desk_343_targets_1m_vs_1k_postgres",), "postgres",

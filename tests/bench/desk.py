@@ -23,6 +23,14 @@ def measure(here: Place, note: looks.Note, admin: str) -> None:
         many.engine.dispose()
 
 
+def measure_export(here: Place, note: looks.Note) -> None:
+    """The most memory of the server while all of a million letters are taken away as CSV, beside that over the first tenth of them."""
+    with ExitStack() as open_:
+        lines, early, most = _site(here, scale.MANY, open_).take_away("letters.csv")
+    assert lines > scale.MANY, lines
+    note("export_memory_1m_postgres", most, early, "MB", "aim ≤ 1.1 (flat)")
+
+
 def _site(here: Place, letters: int, open_: ExitStack) -> looks.Site:
     campaign.load(here.folder, SLUG, targets=delivery.LANES)
     scale.fill(letters)

@@ -9,6 +9,7 @@ from itertools import cycle, islice
 from unittest import mock
 
 import httpx
+import psutil
 from sqlalchemy import Engine, update
 
 from outreach import db
@@ -19,6 +20,7 @@ from tests.bench.places import Place
 
 Note = Callable[..., None]
 LOOKS, WARM = 60, 3
+TENTH = 100_000
 MOVING = 12
 """Lanes to which somebody has written between two looks: what was foretold of them is old."""
 
@@ -30,6 +32,7 @@ class Site:
         self.engine = engine
         self._slug, self._campaign = slug, campaigns.get(slug).id
         self._lanes = cycle([(t.id, a.channel) for t in campaigns.targets_of(self._campaign) for a in t.addresses])
+        self._server = next(p for p in psutil.Process().children() if any(c.laddr.port == port for c in p.net_connections()))
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: cookie}, trust_env=False, timeout=120)
 
     def look(self, page: str = "") -> float:
@@ -43,6 +46,18 @@ class Site:
             took = time.perf_counter() - began
             assert answer.status_code == 200, answer.status_code
         return took
+
+    def take_away(self, name: str) -> tuple[int, float, float]:
+        """Download an export; how many lines it has, and the most resident memory of the server over the first tenth of a million of
+        them and over all, MB."""
+        lines, early, most = 0, 0.0, 0.0
+        with self._http.stream("GET", f"/o/c/{self._slug}/exports/{name}") as answer:
+            assert answer.status_code == 200, answer.status_code
+            for piece in answer.iter_bytes():
+                lines += piece.count(b"\n")
+                most = max(most, self._server.memory_info().rss / 1e6)
+                early = most if lines < TENTH else early
+        return lines, early, most
 
 
 def opened(here: Place, slug: str, open_: ExitStack) -> Site:
