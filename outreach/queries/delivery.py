@@ -100,17 +100,17 @@ def _not_called_off() -> Any:
 
 
 _NOT_CALLED_OFF = _not_called_off()
-_FREE = and_(L.c.carried_by.is_(None), or_(L.c.not_before.is_(None), L.c.not_before <= _NOW), _NOT_CALLED_OFF)
-MAY_GO = and_(L.c.state == State.QUEUED.value, _FREE)
+MAY_GO = and_(func.coalesce(L.c.state, "") == State.QUEUED.value, L.c.carried_by.is_(None),
+              or_(L.c.not_before.is_(None), L.c.not_before <= _NOW), _NOT_CALLED_OFF)
 """The condition under which a queued letter may be handed over, whoever asks: campaign live, in time, not taken back, not paused.
 Takes the parameters `now` and `transport` (see `NOT_PAUSED`). Statements on the hot path are built once; building one costs more
-than running it. What looks at a letter's own row stands in `_line`, too; all else is the same for a target's whole line there."""
-NAMED_MAY_GO = and_(func.coalesce(L.c.state, "") == State.QUEUED.value, _FREE)
-"""The same for letters that are named by their ids. No index of what is queued serves it: Postgres would walk through all of it
-as long as its statistics say that nothing is queued."""
+than running it. What looks at a letter's own row stands in `_line`, too; all else is the same for a target's whole line there.
+
+It is asked of letters that are named by their ids, and no index of what is queued serves it: Postgres would walk through all of
+it as long as its statistics say that nothing is queued."""
 _STILL = select(L.c.id).where(L.c.id == bindparam("letter"), _NOT_CALLED_OFF)
 
-_NAMED = (select(*_LETTER_COLUMNS).select_from(_LETTER_FROM).where(L.c.id.in_(bindparam("ids", expanding=True)), NAMED_MAY_GO)
+_NAMED = (select(*_LETTER_COLUMNS).select_from(_LETTER_FROM).where(L.c.id.in_(bindparam("ids", expanding=True)), MAY_GO)
           .order_by(L.c.submitted_at, L.c.id))
 
 
@@ -145,7 +145,7 @@ def _waiting_targets() -> Select[Any]:
               for line in _line(TA.c.address_id, TA.c.target_id)]
     found = union_all(*(select(x.label("id")).where(TA.c.address_id == bindparam("address_id")) for x in firsts)).subquery()
     # A value for each, not a join: with statistics from when nothing waited a join begins with all that waits anywhere.
-    going = select(L.c.target_id).where(L.c.id == found.c.id, NAMED_MAY_GO).correlate(found).scalar_subquery()
+    going = select(L.c.target_id).where(L.c.id == found.c.id, MAY_GO).correlate(found).scalar_subquery()
     asked = select(going.label("target_id")).select_from(found).subquery()
     return select(asked.c.target_id).distinct().where(asked.c.target_id.is_not(None))
 

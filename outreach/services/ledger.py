@@ -140,7 +140,7 @@ def _claim(letters: int) -> Update:
     """The conditional claim of so many letters; each gets its own attempt's id."""
     names: list[Any] = [bindparam(f"id{i}") for i in range(letters)]
     attempts = case(*((_LETTERS.c.id == name, bindparam(f"attempt{i}", type_=String)) for i, name in enumerate(names)))
-    return (update(_LETTERS).where(_LETTERS.c.id.in_(names), delivery.NAMED_MAY_GO)
+    return (update(_LETTERS).where(_LETTERS.c.id.in_(names), delivery.MAY_GO)
             .values(state=State.SENDING.value, reason=Reason.HANDED_OVER.value, state_at=bindparam("at", type_=UTCDateTime()),
                     lease_until=bindparam("lease", type_=UTCDateTime()), tries=_LETTERS.c.tries + 1, attempt_id=attempts))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from outreach.db import reading, unit_of_work
+from tests.services.conftest import fresh_postgres
 
 _READ = text("SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables")
 
@@ -55,10 +57,18 @@ def efforts(engine: Engine, act: Callable[[], object]) -> dict[str, int]:
             for statement, parameters in asked.items()}
 
 
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    """A database whose tables no other test has filled."""
+    with fresh_postgres() as url:
+        yield url
+
+
 def never_counted() -> None:
-    """Postgres knows of its tables what it does when they have just been made, and will count no letters by itself."""
+    """Postgres knows of its tables what it does when they have just been made, and will not count by itself those that are filled."""
     with unit_of_work() as c:
-        c.execute(text("ALTER TABLE letters SET (autovacuum_enabled = off)"))
+        for name in ("letters", "submissions", "attempts", "letter_events"):
+            c.execute(text(f"ALTER TABLE {name} SET (autovacuum_enabled = off)"))
         c.execute(text("DELETE FROM pg_statistic USING pg_class WHERE oid = starelid AND relnamespace = 'public'::regnamespace"))
         for kind, rows, pages in (("r", -1, 0), ("i", 0, 1)):
             c.execute(text(f"UPDATE pg_class SET reltuples = {rows}, relpages = {pages}"

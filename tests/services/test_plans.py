@@ -3,7 +3,7 @@ table's rows for the first time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -18,18 +18,10 @@ from outreach.models import Letter, table
 from outreach.queries import bundles, delivery, letters
 from outreach.services import campaigns, forecast, pauses
 from outreach.settings import get_settings
-from tests.services.conftest import fresh_postgres
-from tests.services.effort import effort, never_counted
+from tests.services.effort import effort, never_counted, postgres_url  # noqa: F401  (a fixture)
 from tests.services.helpers import COMMISSIONER, COUNCIL, Desk
 
 MANY = 3000
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    """A database whose tables no other test has filled."""
-    with fresh_postgres() as url:
-        yield url
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Engine, insert, text
 
 from outreach.db import new_id, unit_of_work
 from outreach.domain.letters import State, Verdict
 from outreach.models import Attempt, Letter, LetterEvent, Submission, table
-from tests.services.conftest import fresh_postgres
-from tests.services.effort import efforts, never_counted
+from tests.services.effort import efforts, never_counted, postgres_url  # noqa: F401  (a fixture)
 from tests.services.helpers import Desk
 from workers import ticker
 
 FEW, MANY = 200, 3000
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    """A database whose tables no other test has filled."""
-    with fresh_postgres() as url:
-        yield url
 
 
 @pytest.fixture
@@ -30,9 +20,6 @@ def past(desk: Desk, database: Engine) -> Desk:
     """A campaign of which some letters have gone a week ago, and some wait."""
     if database.dialect.name == "postgresql":
         never_counted()
-        with unit_of_work() as c:
-            for name in ("letters", "submissions", "attempts", "letter_events"):
-                c.execute(text(f"ALTER TABLE {name} SET (autovacuum_enabled = off)"))
     desk.set(confirm="none")
     desk.campaign()
     desk.campaign()  # a version of it that changes nothing
